@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 
-class Type(StrEnum):
+class EventType(StrEnum):
     JOB_SUBMITTED = "dev.eventrain.job.submitted.v1"
     JOB_QUEUED = "dev.eventrain.job.queued.v1"
     JOB_STARTED = "dev.eventrain.job.started.v1"
@@ -26,10 +26,10 @@ class Type(StrEnum):
 
 
 @dataclass(frozen=True)
-class EventType:
+class Definition:
     """One row: `sources` are the values that the event's `source` may have."""
 
-    type: Type
+    type: EventType
     meaning: str
     sources: frozenset[str]
 
@@ -38,42 +38,69 @@ class EventType:
         return f"{self.type.removeprefix('dev.eventrain.')}.json"
 
 
-def _row(type_: Type, meaning: str, *sources: str) -> tuple[Type, EventType]:
-    return type_, EventType(type_, meaning, frozenset(sources))
+def _row(type_: EventType, meaning: str, *sources: str) -> tuple[EventType, Definition]:
+    return type_, Definition(type_, meaning, frozenset(sources))
 
 
 _CALLBACKS = ("heartbeat", "event", "done")
 
-CATALOGUE: Mapping[Type, EventType] = dict(
+CATALOGUE: Mapping[EventType, Definition] = dict(
     [
-        _row(Type.JOB_SUBMITTED, "a job was accepted and waits to be launched", "submit-job", "jobs"),
         _row(
-            Type.JOB_QUEUED,
+            EventType.JOB_SUBMITTED,
+            "a job was accepted and waits to be launched",
+            "submit-job",
+            "jobs",
+        ),
+        _row(
+            EventType.JOB_QUEUED,
             "the attempt's Kubernetes Job exists",
             "launch-job",
             "status-sync",
             *_CALLBACKS,
         ),
-        _row(Type.JOB_STARTED, "the attempt showed its first sign of life", "status-sync", *_CALLBACKS),
-        _row(Type.JOB_STALLED, "a running attempt fell silent; a mark, not an end", "status-sync"),
         _row(
-            Type.JOB_RETRY_SCHEDULED,
+            EventType.JOB_STARTED,
+            "the attempt showed its first sign of life",
+            "status-sync",
+            *_CALLBACKS,
+        ),
+        _row(
+            EventType.JOB_STALLED,
+            "a running attempt fell silent; a mark, not an end",
+            "status-sync",
+        ),
+        _row(
+            EventType.JOB_RETRY_SCHEDULED,
             "an attempt failed and another follows",
             "done",
             "launch-job",
             "status-sync",
         ),
-        _row(Type.JOB_SUCCEEDED, "the job ended well", "done", "status-sync"),
-        _row(Type.JOB_FAILED, "the job ended and is not tried again", "done", "launch-job", "status-sync"),
-        _row(Type.JOB_CANCEL_REQUESTED, "someone asked the job to stop", "jobs"),
-        _row(Type.JOB_CANCELLED, "the job stopped because it was asked to", "jobs", "done", "status-sync"),
-        _row(Type.MODEL_REGISTERED, "a job's model is in the catalog", "register-model"),
-        _row(Type.SYNC_REQUESTED, "the clock ticked", "status-sync"),
+        _row(EventType.JOB_SUCCEEDED, "the job ended well", "done", "status-sync"),
+        _row(
+            EventType.JOB_FAILED,
+            "the job ended and is not tried again",
+            "done",
+            "launch-job",
+            "status-sync",
+        ),
+        _row(EventType.JOB_CANCEL_REQUESTED, "someone asked the job to stop", "jobs"),
+        _row(
+            EventType.JOB_CANCELLED,
+            "the job stopped because it was asked to",
+            "jobs",
+            "launch-job",
+            "done",
+            "status-sync",
+        ),
+        _row(EventType.MODEL_REGISTERED, "a job's model is in the catalog", "register-model"),
+        _row(EventType.SYNC_REQUESTED, "the clock ticked", "status-sync"),
     ]
 )
 
 
-def schema(type_: Type) -> dict[str, Any]:
+def schema(type_: EventType) -> dict[str, Any]:
     """The JSON Schema (2020-12) of the type's `data`, complete: what it refers to is embedded."""
     document = _read(CATALOGUE[type_].schema_file)
     if "allOf" in document:
