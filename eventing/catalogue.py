@@ -1,4 +1,4 @@
-"""What happens in Eventrain: every event type, the functions that say it, the schema of its data.
+"""What happens in Eventrain: every event type, who says it, and the schema of its data.
 
 Who listens is said by the Triggers beside this file; a test pairs the two.
 """
@@ -7,8 +7,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
+
+SCHEMAS = Path(__file__).with_name("schemas")
 
 
 class EventType(StrEnum):
@@ -27,10 +29,9 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True)
 class Definition:
-    """One row: `sources` are the values that the event's `source` may have."""
+    """One row: `sources` are the functions that say it, and the values of the event's `source`."""
 
     type: EventType
-    meaning: str
     sources: frozenset[str]
 
     @property
@@ -38,66 +39,27 @@ class Definition:
         return f"{self.type.removeprefix('dev.eventrain.')}.json"
 
 
-def _row(type_: EventType, meaning: str, *sources: str) -> tuple[EventType, Definition]:
-    return type_, Definition(type_, meaning, frozenset(sources))
+def _define(type_: EventType, *sources: str) -> Definition:
+    return Definition(type_, frozenset(sources))
 
 
 _CALLBACKS = ("heartbeat", "event", "done")
 
-CATALOGUE: Mapping[EventType, Definition] = dict(
-    [
-        _row(
-            EventType.JOB_SUBMITTED,
-            "a job was accepted and waits to be launched",
-            "submit-job",
-            "jobs",
-        ),
-        _row(
-            EventType.JOB_QUEUED,
-            "the attempt's Kubernetes Job exists",
-            "launch-job",
-            "status-sync",
-            *_CALLBACKS,
-        ),
-        _row(
-            EventType.JOB_STARTED,
-            "the attempt showed its first sign of life",
-            "status-sync",
-            *_CALLBACKS,
-        ),
-        _row(
-            EventType.JOB_STALLED,
-            "a running attempt fell silent; a mark, not an end",
-            "status-sync",
-        ),
-        _row(
-            EventType.JOB_RETRY_SCHEDULED,
-            "an attempt failed and another follows",
-            "done",
-            "launch-job",
-            "status-sync",
-        ),
-        _row(EventType.JOB_SUCCEEDED, "the job ended well", "done", "status-sync"),
-        _row(
-            EventType.JOB_FAILED,
-            "the job ended and is not tried again",
-            "done",
-            "launch-job",
-            "status-sync",
-        ),
-        _row(EventType.JOB_CANCEL_REQUESTED, "someone asked the job to stop", "jobs"),
-        _row(
-            EventType.JOB_CANCELLED,
-            "the job stopped because it was asked to",
-            "jobs",
-            "launch-job",
-            "done",
-            "status-sync",
-        ),
-        _row(EventType.MODEL_REGISTERED, "a job's model is in the catalog", "register-model"),
-        _row(EventType.SYNC_REQUESTED, "the clock ticked", "status-sync"),
-    ]
+_ROWS = (
+    _define(EventType.JOB_SUBMITTED, "submit-job", "jobs"),
+    _define(EventType.JOB_QUEUED, "launch-job", "status-sync", *_CALLBACKS),
+    _define(EventType.JOB_STARTED, "status-sync", *_CALLBACKS),
+    _define(EventType.JOB_STALLED, "status-sync"),
+    _define(EventType.JOB_RETRY_SCHEDULED, "done", "launch-job", "status-sync"),
+    _define(EventType.JOB_SUCCEEDED, "done", "status-sync"),
+    _define(EventType.JOB_FAILED, "done", "launch-job", "status-sync"),
+    _define(EventType.JOB_CANCEL_REQUESTED, "jobs"),
+    _define(EventType.JOB_CANCELLED, "jobs", "done", "launch-job", "status-sync"),
+    _define(EventType.MODEL_REGISTERED, "register-model"),
+    _define(EventType.SYNC_REQUESTED, "status-sync"),
 )
+
+CATALOGUE: Mapping[EventType, Definition] = {row.type: row for row in _ROWS}
 
 
 def schema(type_: EventType) -> dict[str, Any]:
@@ -109,4 +71,4 @@ def schema(type_: EventType) -> dict[str, Any]:
 
 
 def _read(name: str) -> dict[str, Any]:
-    return json.loads((files(__package__) / "schemas" / name).read_text(encoding="utf-8"))
+    return json.loads((SCHEMAS / name).read_text(encoding="utf-8"))
