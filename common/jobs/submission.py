@@ -1,0 +1,126 @@
+"""A submission: the job with its first attempt, event and launch, all or nothing."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from common.errors import IdempotencyMismatch, Invalid, Violation
+from common.postgres import Connection, statement
+from eventing.catalogue import EventType
+
+MAX_VERSION_TRIES = 20
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A job request that has passed every rule. A version of None means the next number."""
+
+    id: UUID
+    project_id: UUID
+    submitted_by: str
+    name: str
+    labels: dict[str, str]
+    model_id: UUID | None
+    dataset_id: UUID | None
+    job_type: str
+    request: dict[str, Any]
+    max_retries: int
+    backoff_seconds: int
+    stall_policy: str
+    trace_id: str
+    traceparent: str
+    auto_register: bool
+    output_model_name: str
+    output_model_version: str | None
+
+
+@dataclass(frozen=True)
+class Key:
+    """An Idempotency-Key with the digest of the request that came with it."""
+
+    value: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """The job's id, and the ids of the events that tell of it; none for a repeat."""
+
+    job_id: UUID
+    event_ids: tuple[UUID, ...]
+
+
+async def submit(
+    connection: Connection, submission: Submission, *, key: Key | None, now: datetime
+) -> Submitted:
+    """Creates the job, or finds the one that this key made before. Runs in the caller's
+    transaction. Raises IdempotencyMismatch, and Invalid for a model address that is taken."""
+    if key is not None:
+        earlier = await _claim_key(connection, submission, key, now)
+        if earlier is not None:
+            return Submitted(earlier, ())
+    version = await _reserve(connection, submission)
+    row = asdict(submission) | {"submitted_at": now, "output_model_version": version}
+    await connection.execute(statement("insert_job"), row)
+    job = {"job_id": submission.id, "attempt": 1, "created_at": now}
+    await connection.execute(statement("insert_attempts"), [job])
+    await connection.execute(statement("insert_work"), [job | {"kind": "launch", "next_at": now}])
+    event = _event(submission, now)
+    await connection.execute(statement("insert_events"), [event])
+    return Submitted(submission.id, (event["id"],))
+
+
+async def _claim_key(
+    connection: Connection, submission: Submission, key: Key, now: datetime
+) -> UUID | None:
+    owner = (submission.project_id, submission.submitted_by, key.value)
+    claimed = await connection.fetchval(
+        statement("claim_idempotency_key"), *owner, key.digest, submission.id, now
+    )
+    if claimed is not None:
+        return None
+    earlier = await connection.fetchrow(statement("read_idempotency_key"), *owner)
+    assert earlier is not None
+    if earlier["digest"] != key.digest:
+        raise IdempotencyMismatch()
+    return earlier["job_id"]
+
+
+async def _reserve(connection: Connection, submission: Submission) -> str:
+    owner = (submission.project_id, submission.id)
+    name, version = submission.output_model_name, submission.output_model_version
+    if version is not None:
+        if await connection.fetchval(statement("reserve_model"), name, version, *owner) is None:
+            taken = f"{name} {version} exists or is being trained: choose another version"
+            raise Invalid(violations=(Violation("outputModelVersion", taken),))
+        return version
+    newest: int = await connection.fetchval(statement("model_versions"), name) or 0
+    for number in range(newest + 1, newest + 1 + MAX_VERSION_TRIES):
+        version = str(number)
+        if await connection.fetchval(statement("reserve_model"), name, version, *owner):
+            return version
+    raise Invalid(violations=(Violation("outputModelVersion", "is asked for by too many at once"),))
+
+
+def _event(submission: Submission, now: datetime) -> dict[str, Any]:
+    return {
+        "id": uuid4(),
+        "job_id": submission.id,
+        "sequence": 1,
+        "type": EventType.JOB_SUBMITTED,
+        "source": "submit-job",
+        "at": now,
+        "attempt": 1,
+        "status_from": "pending",
+        "status_to": "pending",
+        "traceparent": submission.traceparent,
+        "data": {
+            "jobId": submission.id,
+            "projectId": submission.project_id,
+            "attempt": 1,
+            "status": "pending",
+            "at": now,
+            "submittedBy": submission.submitted_by,
+        },
+    }

@@ -1,0 +1,84 @@
+"""Postgres: the pool, the named statements of queries.sql, the schema that a function needs."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+from asyncpg.pool import PoolConnectionProxy
+
+from common.settings import Database
+
+SCHEMA = "0001"
+
+Connection = asyncpg.Connection | PoolConnectionProxy
+
+
+@cache
+def statements() -> Mapping[str, str]:
+    """Every statement of queries.sql by its name."""
+    text = Path(__file__).with_name("queries.sql").read_text(encoding="utf-8")
+    found: dict[str, str] = {}
+    for block in text.split("-- name: ")[1:]:
+        name, _, body = block.partition("\n")
+        found[name.strip()] = body.strip().rstrip(";")
+    return found
+
+
+def statement(name: str) -> str:
+    """The statement of that name."""
+    return statements()[name]
+
+
+def _encode(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+async def _prepare(connection: Any) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=_encode, decoder=msgspec.json.decode
+    )
+
+
+async def open_pool(settings: Database) -> asyncpg.Pool:
+    """A pool that opens its connections when they are first needed.
+
+    Behind a pooler that hands out connections by transaction no statement outlives its use.
+    """
+    return await asyncpg.create_pool(
+        settings.url,
+        min_size=0,
+        max_size=settings.pool_size,
+        timeout=5,
+        command_timeout=15,
+        max_inactive_connection_lifetime=120,
+        statement_cache_size=0 if settings.pooled_by_transaction else 200,
+        init=_prepare,
+    )
+
+
+async def close_pool(pool: asyncpg.Pool, grace: float = 5) -> None:
+    """Closes what is open, waiting for statements under way no longer than `grace` seconds."""
+    try:
+        await asyncio.wait_for(pool.close(), grace)
+    except TimeoutError:
+        pool.terminate()
+
+
+@asynccontextmanager
+async def transaction(pool: asyncpg.Pool) -> AsyncGenerator[Connection]:
+    """One connection, one transaction; committed on leaving, rolled back on an error."""
+    async with pool.acquire() as connection, connection.transaction():
+        yield connection
+
+
+async def schema_is_ready(pool: asyncpg.Pool) -> bool:
+    """Whether the schema is at least the one that this code was written for."""
+    try:
+        return bool(await pool.fetchval(statement("schema_is_at_least"), SCHEMA))
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False

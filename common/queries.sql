@@ -1,0 +1,360 @@
+-- Every hot or state-changing statement, by name, each with its purpose. Where a statement touches several rows it
+-- locks them in the order of the job's id, the jobs table first.
+
+-- name: schema_is_at_least
+-- Whether migrations have reached the revision that a function was written for.
+select exists (select from alembic_version where version_num >= $1);
+
+-- name: insert_job
+-- A submission: the job and all that belongs to its first attempt, from one JSON object.
+insert into jobs (
+    id, project_id, submitted_by, name, labels, model_id, dataset_id, job_type, request, status,
+    attempt, max_retries, backoff_seconds, stall_policy, sequence, submitted_at, trace_id,
+    traceparent, auto_register, output_model_name, output_model_version, not_before
+)
+select
+    id, project_id, submitted_by, name, labels, model_id, dataset_id, job_type, request, 'pending',
+    1, max_retries, backoff_seconds, stall_policy, 1, submitted_at, trace_id,
+    traceparent, auto_register, output_model_name, output_model_version, submitted_at
+from jsonb_to_record($1::jsonb) as job (
+    id uuid, project_id uuid, submitted_by text, name text, labels jsonb, model_id uuid,
+    dataset_id uuid, job_type text, request jsonb, max_retries int, backoff_seconds int,
+    stall_policy text, submitted_at timestamptz, trace_id text, traceparent text,
+    auto_register boolean, output_model_name text, output_model_version text
+);
+
+-- name: lock_jobs
+-- Everything a transition decides on, locked in id order. Not `for update`: a row that only refers
+-- to the job need not wait.
+select
+    id, project_id, status, attempt, retry_count, preemption_count, max_retries, backoff_seconds,
+    sequence, cancel_requested_at, run_started_at, ran_seconds, auto_register, traceparent,
+    stall_policy, stalled_at, output_model_name, output_model_version, output_model_storage_uri
+from jobs
+where id = any($1::uuid[])
+order by id
+for no key update;
+
+-- name: change_jobs
+-- The one guarded statement of the state machine: a row changes only if it still stands where the
+-- decision was made.
+update jobs
+set
+    status = change.status,
+    attempt = change.attempt,
+    retry_count = change.retry_count,
+    preemption_count = change.preemption_count,
+    sequence = change.sequence,
+    not_before = change.not_before,
+    status_reason = change.status_reason,
+    waiting_for = change.waiting_for,
+    queued_at = case when change.relaunched then null else coalesce(jobs.queued_at, change.queued_at) end,
+    started_at = coalesce(jobs.started_at, change.started_at),
+    run_started_at = change.run_started_at,
+    ran_seconds = change.ran_seconds,
+    completed_at = change.completed_at,
+    stalled_at = change.stalled_at,
+    cancel_requested_at = coalesce(jobs.cancel_requested_at, change.cancel_requested_at),
+    cancel_requested_by = coalesce(jobs.cancel_requested_by, change.cancel_requested_by)
+from jsonb_to_recordset($1::jsonb) as change (
+    id uuid, was_status text, was_attempt int, was_sequence bigint, status text, attempt int,
+    retry_count int, preemption_count int, sequence bigint, not_before timestamptz,
+    status_reason text, waiting_for text, relaunched boolean, queued_at timestamptz,
+    started_at timestamptz, run_started_at timestamptz, ran_seconds double precision,
+    completed_at timestamptz, stalled_at timestamptz, cancel_requested_at timestamptz,
+    cancel_requested_by text
+)
+where
+    jobs.id = change.id
+    and jobs.status = change.was_status
+    and jobs.attempt = change.was_attempt
+    and jobs.sequence = change.was_sequence
+returning jobs.id;
+
+-- name: change_beats
+-- The fence moves with the transition: attempt, open-flag and what the trainer is told next.
+update beats
+set
+    attempt = change.attempt,
+    open = change.open,
+    waiting = change.waiting,
+    command = change.command,
+    sequence = case when beats.attempt = change.attempt then beats.sequence else 0 end,
+    last_seen = case when beats.attempt = change.attempt then beats.last_seen end,
+    progressed_at = case when beats.attempt = change.attempt then beats.progressed_at end,
+    marker = case when beats.attempt = change.attempt then beats.marker end,
+    body = case when beats.attempt = change.attempt then beats.body end
+from jsonb_to_recordset($1::jsonb) as change (
+    job_id uuid, attempt int, open boolean, waiting boolean, command text
+)
+where beats.job_id = change.job_id;
+
+-- name: insert_events
+-- The timeline's next lines, which are the outbox's too.
+insert into job_events (
+    id, job_id, sequence, type, source, at, attempt, status_from, status_to, data, traceparent,
+    next_at
+)
+select
+    id, job_id, sequence, type, source, at, attempt, status_from, status_to, data, traceparent, at
+from jsonb_to_recordset($1::jsonb) as event (
+    id uuid, job_id uuid, sequence bigint, type text, source text, at timestamptz, attempt int,
+    status_from text, status_to text, data jsonb, traceparent text
+);
+
+-- name: insert_attempts
+-- A new attempt for each job that is submitted or tried again, with its fence.
+with attempt as (
+    insert into attempts (job_id, attempt, created_at)
+    select job_id, attempt, created_at
+    from jsonb_to_recordset($1::jsonb) as a (job_id uuid, attempt int, created_at timestamptz)
+    returning job_id, attempt
+)
+insert into beats (job_id, attempt, open, waiting, command)
+select job_id, attempt, true, true, 'continue' from attempt where attempt = 1;
+
+-- name: change_attempts
+-- What became of attempts: launched, started, ended. The first instant and the first end stand.
+update attempts
+set
+    launched_at = coalesce(attempts.launched_at, change.launched_at),
+    started_at = coalesce(attempts.started_at, change.started_at),
+    ended_at = coalesce(attempts.ended_at, change.ended_at),
+    outcome = coalesce(attempts.outcome, change.outcome),
+    error_class = coalesce(attempts.error_class, change.error_class),
+    exit_code = coalesce(attempts.exit_code, change.exit_code),
+    message = coalesce(attempts.message, change.message),
+    rule = coalesce(attempts.rule, change.rule),
+    evidence = coalesce(attempts.evidence, change.evidence),
+    budget_left = coalesce(attempts.budget_left, change.budget_left),
+    done = coalesce(attempts.done, change.done)
+from jsonb_to_recordset($1::jsonb) as change (
+    job_id uuid, attempt int, launched_at timestamptz, started_at timestamptz,
+    ended_at timestamptz, outcome text, error_class text, exit_code int, message text, rule text,
+    evidence jsonb, budget_left int, done jsonb
+)
+where attempts.job_id = change.job_id and attempts.attempt = change.attempt;
+
+-- name: insert_work
+-- What must happen next, in the transaction that makes it necessary.
+insert into work (kind, job_id, attempt, state, next_at, created_at)
+select kind, job_id, attempt, 'due', next_at, created_at
+from jsonb_to_recordset($1::jsonb) as item (
+    kind text, job_id uuid, attempt int, next_at timestamptz, created_at timestamptz
+)
+on conflict (kind, job_id, attempt) do nothing;
+
+-- name: settle_launches
+-- A launch that was made, or is no longer wanted, is not due any more.
+update work
+set state = 'done', finished_at = $2
+where
+    kind = 'launch'
+    and state = 'due'
+    and job_id = any($1::uuid[])
+    and not exists (
+        select from jobs
+        where jobs.id = work.job_id and jobs.status = 'pending' and jobs.attempt = work.attempt
+    );
+
+-- name: release_reservations
+-- A job that ended without a model gives its address back, unless the catalog has it.
+delete from model_reservations
+where job_id = any($1::uuid[]);
+
+-- name: read_fence
+-- Why a callback found no row: the job's present attempt, or nothing.
+select attempt, open, waiting, command from beats where job_id = $1;
+
+-- name: record_heartbeats
+-- A group of heartbeats, fenced: the row of each (job, attempt) is locked in id order and keeps
+-- the greatest sequence and the body that came with it; history ignores repeats. What is returned
+-- was written; who is missing belongs to no present attempt.
+with arrived as (
+    select *
+    from unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[], $5::text[])
+        as a (job_id, attempt, sequence, marker, body)
+),
+fence as (
+    select beats.job_id, beats.attempt, beats.sequence
+    from beats
+    join (select distinct job_id, attempt from arrived) as mine using (job_id, attempt)
+    order by beats.job_id
+    for no key update of beats
+),
+newest as (
+    select distinct on (arrived.job_id) arrived.job_id, arrived.sequence, arrived.marker, arrived.body
+    from arrived
+    join fence using (job_id, attempt)
+    order by arrived.job_id, arrived.sequence desc
+),
+touched as (
+    update beats
+    set
+        last_seen = $6,
+        sequence = greatest(beats.sequence, newest.sequence),
+        progressed_at = case
+            when newest.sequence > beats.sequence
+                and newest.marker is distinct from coalesce(beats.marker, '') then $6
+            else coalesce(beats.progressed_at, $6)
+        end,
+        marker = case
+            when newest.sequence > beats.sequence then newest.marker else beats.marker
+        end,
+        body = case
+            when newest.sequence > beats.sequence then newest.body::jsonb else beats.body
+        end
+    from newest
+    where beats.job_id = newest.job_id
+    returning beats.job_id, beats.attempt, beats.open, beats.waiting, beats.command
+),
+history as (
+    insert into heartbeats (job_id, attempt, sequence, received_at, body)
+    select arrived.job_id, arrived.attempt, arrived.sequence, $6, arrived.body::jsonb
+    from arrived
+    join fence using (job_id, attempt)
+    on conflict (job_id, attempt, sequence) do nothing
+)
+select job_id, attempt, open, waiting, command from touched;
+
+-- name: record_report
+-- One thing that a trainer told, fenced and numbered under the beat's lock; a repeat changes
+-- nothing and is found by find_report.
+with fence as (
+    update beats
+    set
+        reported = beats.reported + 1,
+        last_seen = $7,
+        progressed_at = case when $4::text = 'log' then beats.progressed_at else $7 end
+    where
+        job_id = $1
+        and attempt = $2
+        and not exists (
+            select from reports
+            where reports.job_id = $1 and reports.attempt = $2 and reports.event_key = $3
+        )
+    returning reported, open, waiting, command
+),
+report as (
+    insert into reports (
+        job_id, number, attempt, event_key, type, payload, occurred_at, received_at
+    )
+    select $1, reported, $2, $3, $4, $5::jsonb, $6, $7 from fence
+)
+select reported, open, waiting, command from fence;
+
+-- name: find_report
+-- The first arrival of a CloudEvent that came again.
+select number from reports where job_id = $1 and attempt = $2 and event_key = $3;
+
+-- name: insert_checkpoint
+-- A checkpoint, in the transaction of the fenced event that tells of it.
+insert into checkpoints (
+    id, job_id, attempt, number, name, uri, sha256, size, step, epoch, metrics, created_at
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+
+-- name: newest_checkpoint
+-- Where the next attempt goes on.
+select id, attempt, name, uri, sha256, size, step, epoch
+from checkpoints
+where job_id = $1
+order by number desc
+limit 1;
+
+-- name: insert_artifacts
+-- The files that `done` names; a repeat of it finds them there.
+insert into artifacts (job_id, attempt, name, uri, sha256, size, created_at)
+select $1, $2, name, uri, sha256, size, $4
+from jsonb_to_recordset($3::jsonb) as a (name text, uri text, sha256 text, size bigint)
+on conflict (job_id, attempt, name) do nothing;
+
+-- name: claim_events
+-- Unpublished events whose time has come, oldest first; the claim moves their next time on, so
+-- that two publishers seldom send the same one.
+with due as (
+    select job_id, sequence
+    from job_events
+    where published_at is null and next_at <= $1 and ($2::uuid[] is null or id = any($2))
+    order by job_id, sequence
+    limit $3
+    for update skip locked
+)
+update job_events as e
+set
+    tries = e.tries + 1,
+    next_at = $1::timestamptz + least(interval '5 seconds' * power(2, least(e.tries, 8)), interval '5 minutes')
+from due
+where e.job_id = due.job_id and e.sequence = due.sequence
+returning
+    e.id, e.job_id, e.sequence, e.type, e.source, e.at, e.attempt, e.status_from, e.status_to,
+    e.data, e.traceparent;
+
+-- name: mark_published
+-- The broker has these.
+update job_events set published_at = $2 where id = any($1::uuid[]) and published_at is null;
+
+-- name: claim_work
+-- Due work of a kind, each item for one worker until its lease is over.
+with due as (
+    select kind, job_id, attempt
+    from work
+    where
+        state = 'due' and kind = $1 and next_at <= $2
+        and ($4::uuid is null or job_id = $4)
+    order by next_at
+    limit $3
+    for update skip locked
+)
+update work
+set tries = tries + 1, next_at = $2::timestamptz + $5::interval
+from due
+where work.kind = due.kind and work.job_id = due.job_id and work.attempt = due.attempt
+returning work.job_id, work.attempt, work.tries, work.created_at;
+
+-- name: finish_work
+-- Done, or given up.
+update work
+set state = $4, finished_at = $5, last_error = $6
+where kind = $1 and job_id = $2 and attempt = $3 and state = 'due';
+
+-- name: postpone_work
+-- Later: what stood in the way, and when to try again.
+update work
+set next_at = $4, last_error = $5
+where kind = $1 and job_id = $2 and attempt = $3 and state = 'due';
+
+-- name: overdue_work
+-- Work that no event has woken: what status-sync wakes again.
+select kind, job_id, attempt, next_at
+from work
+where state = 'due' and next_at <= $1
+order by next_at
+limit $2;
+
+-- name: reserve_model
+-- The address of a model belongs to the job that asked first.
+insert into model_reservations (name, version, project_id, job_id)
+values ($1, $2, $3, $4)
+on conflict (name, version) do nothing
+returning version;
+
+-- name: model_versions
+-- Versions of a model's name that are numbers, to choose the next.
+select coalesce(max(version::bigint), 0) as newest
+from model_reservations
+where name = $1 and version ~ '^[0-9]{1,9}$';
+
+-- name: claim_idempotency_key
+-- The first submission with a key holds it for a day; a later one reads what the first made.
+insert into idempotency_keys as held (project_id, subject, key, digest, job_id, created_at)
+values ($1, $2, $3, $4, $5, $6)
+on conflict (project_id, subject, key) do update
+set digest = excluded.digest, job_id = excluded.job_id, created_at = excluded.created_at
+where held.created_at < excluded.created_at - interval '24 hours'
+returning job_id;
+
+-- name: read_idempotency_key
+-- What a submission with this key made.
+select digest, job_id from idempotency_keys
+where project_id = $1 and subject = $2 and key = $3;
