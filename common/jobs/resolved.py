@@ -1,0 +1,50 @@
+"""What a submission fixed about how its job runs, kept in `request["resolved"]`.
+
+A later change of configuration alters no job that was accepted: launch-job reads this and
+nothing else to choose image, command and resources.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypedDict, cast
+
+
+class Gpu(TypedDict):
+    """The GPUs of one pod; `cpu`, `memory` and `sharedMemory` are the pod's in all."""
+
+    type: str
+    resourceName: str
+    count: int
+    nodeSelector: dict[str, str]
+    tolerations: list[dict[str, Any]]
+
+
+class Checkpoint(TypedDict):
+    """Where training starts from; as the trainer finds it in TRAINER_CONFIG."""
+
+    uri: str
+    sha256: str
+    size: int
+    step: int | None
+    epoch: int | None
+
+
+class Resolved(TypedDict):
+    """Quantities are Kubernetes': `cpu` "4", `memory` "16Gi". `command` is the image's whole
+    command line, to which `trainer.args` are handed through TRAINER_CONFIG."""
+
+    framework: str
+    image: str
+    command: list[str]
+    gpu: Gpu | None
+    cpu: str
+    memory: str
+    sharedMemory: str | None
+    terminationGraceSeconds: int
+    datasetUri: str | None
+    modelUri: str | None
+    checkpoint: Checkpoint | None
+
+
+def resolved(request: Mapping[str, Any]) -> Resolved:
+    """The resolved part of a stored request."""
+    return cast("Resolved", request["resolved"])
