@@ -1,0 +1,243 @@
+"""The small kit of the hot functions: routes, bodies, answers, health. No framework."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple
+
+import msgspec
+
+from common import answers, envelope, errors, trace
+
+Message = dict[str, Any]
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
+Ready = Callable[[Any], Awaitable[bool]]
+BODY_LIMIT = 1 << 20
+
+JSON = (b"content-type", b"application/json")
+
+
+class Disconnected(Exception):
+    """The client went away before it had said everything."""
+
+
+class Request:
+    """One request, read only as far as it is asked."""
+
+    __slots__ = ("_receive", "param", "request_id", "scope", "state")
+
+    def __init__(self, scope: Scope, receive: Receive, param: str, state: Any) -> None:
+        self.scope = scope
+        self._receive = receive
+        self.param = param
+        self.state = state
+        self.request_id = ""
+
+    @property
+    def method(self) -> str:
+        return self.scope["method"]
+
+    @property
+    def path(self) -> str:
+        return self.scope["path"]
+
+    @property
+    def query(self) -> str:
+        return self.scope["query_string"].decode("latin-1")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """All headers by lower-case name."""
+        pairs = self.scope["headers"]
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+
+    def header(self, name: bytes) -> str | None:
+        """One header by its lower-case name."""
+        for key, value in self.scope["headers"]:
+            if key == name:
+                return value.decode("latin-1")
+        return None
+
+    def bearer(self) -> str:
+        """The Bearer token. Raises Unauthenticated."""
+        scheme, _, token = (self.header(b"authorization") or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise errors.Unauthenticated
+        return token.strip()
+
+    async def body(self, limit: int = BODY_LIMIT) -> bytes:
+        """The whole body. Raises TooLarge, before reading where the length is announced."""
+        announced = self.header(b"content-length")
+        if announced and announced.isascii() and announced.isdigit() and int(announced) > limit:
+            raise _too_large(limit)
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        if message["type"] == "http.request" and not message.get("more_body"):
+            if len(body) > limit:
+                raise _too_large(limit)
+            return body
+        return await self._rest(message, limit)
+
+    async def _rest(self, message: Message, limit: int) -> bytes:
+        body = bytearray()
+        while message["type"] == "http.request":
+            body += message.get("body", b"")
+            if len(body) > limit:
+                raise _too_large(limit)
+            if not message.get("more_body"):
+                return bytes(body)
+            message = await self._receive()
+        raise Disconnected
+
+
+Handler = Callable[[Request], Awaitable[object]]
+
+
+class Route(NamedTuple):
+    """A method and a path, which may hold one `{parameter}`, and who answers there."""
+
+    method: str
+    path: str
+    handler: Handler
+
+
+class _Branch(NamedTuple):
+    prefix: str
+    suffix: str
+    handlers: dict[str, Handler]
+
+
+class App:
+    """An ASGI application. A handler gets the request, whose `state` is what the lifespan yielded
+    and whose `param` is the path's parameter; it returns the envelope's data, or the whole body
+    as bytes, or raises."""
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        *,
+        lifespan: Lifespan,
+        ready: Ready,
+        openapi: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self._lifespan = lifespan
+        self._ready = ready
+        self._openapi = openapi
+        self._description: bytes | None = None
+        self._state: Any = None
+        self._exact: dict[str, dict[str, Handler]] = {}
+        self._branches: list[_Branch] = []
+        for route in (*routes, *self._own_routes()):
+            self._add(route)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id, echoed = _identify(scope)
+        try:
+            handlers, param = self._find(scope["path"])
+            handler = handlers.get(scope["method"]) or _head(scope["method"], handlers)
+            request = Request(scope, receive, param, self._state)
+            request.request_id = request_id
+            data = await handler(request)
+            body = data if type(data) is bytes else envelope.success(data)
+            status, headers = 200, [JSON]
+        except Disconnected:
+            return
+        except Exception as wrong:
+            status, headers, body = answers.http_answer(wrong)
+        headers = [*headers, *echoed, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        shown = b"" if scope["method"] == "HEAD" else body
+        await send({"type": "http.response.body", "body": shown})
+
+    def _find(self, path: str) -> tuple[dict[str, Handler], str]:
+        for prefix, suffix, handlers in self._branches:
+            if path.endswith(suffix) and path.startswith(prefix):
+                param = path[len(prefix) : len(path) - len(suffix)]
+                if param and "/" not in param:
+                    return handlers, param
+        handlers = self._exact.get(path)
+        if handlers is None:
+            raise errors.NotFound("There is nothing at this path.")
+        return handlers, ""
+
+    def _add(self, route: Route) -> None:
+        prefix, parameter, rest = route.path.partition("{")
+        if not parameter:
+            self._exact.setdefault(route.path, {})[route.method] = route.handler
+            return
+        suffix = rest.partition("}")[2]
+        for branch in self._branches:
+            if (branch.prefix, branch.suffix) == (prefix, suffix):
+                branch.handlers[route.method] = route.handler
+                return
+        self._branches.append(_Branch(prefix, suffix, {route.method: route.handler}))
+
+    def _own_routes(self) -> tuple[Route, ...]:
+        return (
+            Route("GET", "/healthz", self._alive),
+            Route("GET", "/readyz", self._is_ready),
+            Route("GET", "/openapi.json", self._describe),
+        )
+
+    async def _alive(self, request: Request) -> object:
+        return {"alive": True}
+
+    async def _is_ready(self, request: Request) -> object:
+        if not await self._ready(request.state):
+            raise errors.Unavailable("This function is not ready yet.", retry_after=1)
+        return {"ready": True}
+
+    async def _describe(self, request: Request) -> object:
+        if self._description is None:
+            self._description = msgspec.json.encode(self._openapi())
+        return self._description
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        started = False
+        try:
+            async with self._lifespan() as self._state:
+                await send({"type": "lifespan.startup.complete"})
+                started = True
+                await receive()
+        except Exception as wrong:
+            phase = "shutdown" if started else "startup"
+            await send({"type": f"lifespan.{phase}.failed", "message": repr(wrong)})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _identify(scope: Scope) -> tuple[str, answers.Headers]:
+    """Takes over the caller's request id and trace; returns the id and the headers that echo."""
+    given = traced = None
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given = value.decode("latin-1")
+        elif name == b"traceparent":
+            traced = value.decode("latin-1")
+    request_id = trace.accept_request_id(given)
+    trace.request_id.set(request_id)
+    echoed = [(b"x-request-id", request_id.encode())]
+    if traced is not None:
+        parent = trace.accept(traced)
+        trace.parent.set(parent)
+        echoed.append((b"traceparent", str(parent).encode()))
+    return request_id, echoed
+
+
+def _head(method: str, handlers: dict[str, Handler]) -> Handler:
+    if method == "HEAD" and "GET" in handlers:
+        return handlers["GET"]
+    raise errors.MethodNotAllowed([*handlers, *(["HEAD"] if "GET" in handlers else [])])
+
+
+def _too_large(limit: int) -> errors.TooLarge:
+    return errors.TooLarge(f"The request body is larger than {limit} bytes.")

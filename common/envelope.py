@@ -1,0 +1,55 @@
+"""The one shape of every body: {"status", "message", "data"}."""
+
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+import msgspec
+
+
+def success(data: object, message: str = "OK") -> bytes:
+    """A body that says it worked."""
+    return _encode({"status": "success", "message": message, "data": data})
+
+
+def failure(message: str, data: object = None) -> bytes:
+    """A body that says what went wrong, in words a person can act on."""
+    return _encode({"status": "fail", "message": message, "data": data})
+
+
+def _encode(body: dict[str, object]) -> bytes:
+    try:
+        return _encoder.encode(body)
+    except UnicodeEncodeError:
+        return _encoder.encode(_printable(msgspec.to_builtins(body, enc_hook=_plain)))
+
+
+def _plain(value: object) -> object:
+    dump = cast("Callable[..., Any] | None", getattr(value, "model_dump", None))
+    if dump is None:
+        raise TypeError(f"{type(value).__name__} has no JSON form")
+    return dump(mode="json", by_alias=True)
+
+
+def _printable(value: Any) -> Any:
+    """The same value with lone surrogates, which UTF-8 cannot carry, replaced."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        entries = cast("dict[Any, Any]", value)
+        return {_printable(key): _printable(item) for key, item in entries.items()}
+    if isinstance(value, list | tuple):
+        return [_printable(item) for item in cast("list[Any]", value)]
+    return value
+
+
+def spell_number(value: float) -> float | str:
+    """A metric as the contract spells it: a number, or the name of what is none."""
+    if math.isfinite(value):
+        return value
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)

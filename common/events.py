@@ -1,0 +1,167 @@
+"""A CloudEvent: read from a request, written to one, published to the broker."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from common.errors import Poison
+
+if TYPE_CHECKING:
+    import httpx
+
+PUBLISH_TIMEOUT = 2.0
+LONGEST_ATTRIBUTE = 2048
+
+_log = logging.getLogger(__name__)
+
+
+def _no_extensions() -> dict[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A CloudEvent 1.0 whose data is JSON."""
+
+    id: str
+    source: str
+    type: str
+    subject: str | None = None
+    time: datetime | None = None
+    data: Any = None
+    extensions: Mapping[str, str] = field(default_factory=_no_extensions)
+
+
+def parse(headers: Mapping[str, str], body: bytes) -> Event:
+    """The event in a request, in binary or structured mode; header names in lower case.
+    Raises Poison."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/cloudevents+json":
+        return _event(_object(_json(body)))
+    if "ce-id" not in headers and "ce-type" not in headers:
+        raise Poison("The request carries no CloudEvent.")
+    attributes: dict[str, Any] = {
+        name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")
+    }
+    return _event({**attributes, "data": _json(body) if body else None})
+
+
+def is_event(headers: Mapping[str, str]) -> bool:
+    """Whether the request claims to carry a CloudEvent."""
+    return "ce-id" in headers or headers.get("content-type", "").startswith(
+        "application/cloudevents"
+    )
+
+
+def to_http(event: Event) -> tuple[dict[str, str], bytes]:
+    """Headers and body of the event in binary mode."""
+    attributes: dict[str, str | None] = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "time": event.time.isoformat() if event.time else None,
+        **event.extensions,
+    }
+    headers = {f"ce-{name}": _quoted(value) for name, value in attributes.items() if value}
+    return {**headers, "content-type": "application/json"}, msgspec.json.encode(event.data)
+
+
+class Publisher:
+    """Tells the broker. It never raises and never waits long: whatever is not known to be
+    accepted is sent again, with the same id, by whoever keeps the outbox."""
+
+    def __init__(self, broker_url: str, timeout: float = PUBLISH_TIMEOUT) -> None:
+        self._broker_url = broker_url
+        self._timeout = timeout
+        self._client: httpx.AsyncClient | None = None
+
+    async def publish(self, event: Event) -> bool:
+        """Whether the broker said that it has the event."""
+        headers, body = to_http(event)
+        try:
+            client = self._open()
+            answer = await client.post(self._broker_url, headers=headers, content=body)
+        except Exception as wrong:
+            _log.warning("%s %s not published: %r", event.type, event.id, wrong)
+            return False
+        if not answer.is_success:
+            _log.warning("%s %s not published: %s", event.type, event.id, answer.status_code)
+        return answer.is_success
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    def _open(self) -> "httpx.AsyncClient":
+        if self._client is None:
+            import httpx
+
+            self._client = httpx.AsyncClient(timeout=self._timeout, trust_env=False)
+        return self._client
+
+
+def _event(attributes: dict[str, Any]) -> Event:
+    if attributes.get("specversion") != "1.0":
+        raise Poison("The event is not of CloudEvents 1.0.")
+    known = {"specversion", "id", "source", "type", "subject", "time", "data", "datacontenttype"}
+    return Event(
+        id=_required(attributes, "id"),
+        source=_required(attributes, "source"),
+        type=_required(attributes, "type"),
+        subject=_optional(attributes, "subject"),
+        time=_time(_optional(attributes, "time")),
+        data=attributes.get("data"),
+        extensions={k: str(v) for k, v in attributes.items() if k not in known},
+    )
+
+
+def _required(attributes: dict[str, Any], name: str) -> str:
+    value = _optional(attributes, name)
+    if not value:
+        raise Poison(f"The event has no {name}.")
+    return value
+
+
+def _optional(attributes: dict[str, Any], name: str) -> str | None:
+    value = attributes.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > LONGEST_ATTRIBUTE or "\0" in value:
+        raise Poison(f"The event's {name} is not usable.")
+    return value
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise Poison("The event's time is not RFC 3339.") from None
+    if time.tzinfo is None:
+        raise Poison("The event's time has no zone.")
+    return time
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise Poison("The event's data is not JSON.") from None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Poison("The event is not a JSON object.")
+    return cast("dict[str, Any]", value)
+
+
+def _quoted(value: str) -> str:
+    return quote(value, safe=" !#$&'()*+,/:;<=>?@[]^_`{|}~-.")

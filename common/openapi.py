@@ -1,0 +1,125 @@
+"""What every function's OpenAPI document says alike: the envelope, the errors, the token."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import msgspec
+
+Schema = dict[str, Any]
+
+FAILURE: Schema = {
+    "type": "object",
+    "title": "Failure",
+    "required": ["status", "message", "data"],
+    "properties": {
+        "status": {"const": "fail"},
+        "message": {"type": "string"},
+        "data": {
+            "type": ["object", "null"],
+            "required": ["code"],
+            "properties": {
+                "code": {"type": "string"},
+                "command": {"type": "string"},
+                "errors": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["field", "reason"],
+                        "properties": {
+                            "field": {"type": "string"},
+                            "reason": {"type": "string"},
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
+ERRORS = (400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 503)
+HEADERS: dict[int, Schema] = {
+    401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    405: {"Allow": {"schema": {"type": "string"}}},
+    429: {"Retry-After": {"schema": {"type": "integer"}}},
+    503: {"Retry-After": {"schema": {"type": "integer"}}},
+}
+BEARER: Schema = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+class Operation(NamedTuple):
+    """One call of a function that has no framework to describe it; bodies are msgspec types."""
+
+    method: str
+    path: str
+    summary: str
+    body: Any
+    data: Any
+
+
+def failures() -> dict[int, Schema]:
+    """The error answers that any call may give."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "headers": HEADERS.get(status, {}),
+            "content": {"application/json": {"schema": FAILURE}},
+        }
+        for status in ERRORS
+    }
+
+
+def document(title: str, operations: Sequence[Operation]) -> Mapping[str, Any]:
+    """The OpenAPI document of these calls."""
+    types = [kind for operation in operations for kind in (operation.body, operation.data)]
+    schemas, components = msgspec.json.schema_components(
+        types, ref_template="#/components/schemas/{name}"
+    )
+    paths: Schema = {}
+    for index, operation in enumerate(operations):
+        body, data = schemas[2 * index], schemas[2 * index + 1]
+        path = paths.setdefault(operation.path, {"parameters": _parameters(operation.path)})
+        path[operation.method.lower()] = _call(operation, body, data)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": "1"},
+        "paths": paths,
+        "components": {"schemas": components, "securitySchemes": {"bearer": BEARER}},
+    }
+
+
+def success(data: Schema) -> Schema:
+    """The envelope around these data."""
+    return {
+        "type": "object",
+        "required": ["status", "message", "data"],
+        "properties": {
+            "status": {"const": "success"},
+            "message": {"type": "string"},
+            "data": data,
+        },
+    }
+
+
+def _call(operation: Operation, body: Schema, data: Schema) -> Schema:
+    answers = {str(status): answer for status, answer in failures().items()}
+    call: Schema = {
+        "summary": operation.summary,
+        "security": [{"bearer": []}],
+        "responses": {
+            "200": {
+                "description": "OK",
+                "content": {"application/json": {"schema": success(data)}},
+            },
+            **answers,
+        },
+    }
+    if operation.body is not None:
+        content = {"application/json": {"schema": body}}
+        call["requestBody"] = {"required": True, "content": content}
+    return call
+
+
+def _parameters(path: str) -> list[Schema]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    schema = {"type": "string", "format": "uuid"}
+    return [{"name": n, "in": "path", "required": True, "schema": schema} for n in names]

@@ -1,0 +1,116 @@
+"""`python -m common.serve`: the entry point of every function.
+
+FUNCTION_TARGET names the function, PORT and BIND_ADDRESS say where it listens. A function is a
+target of the functions framework; the framework's wrapper costs more than a hot function's whole
+work, so those that say `HOT = True` are served without it.
+"""
+
+import asyncio
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, NoReturn
+
+import uvicorn
+
+from common import logs
+from common.settings import SettingsError
+
+MISCONFIGURED = 78
+DRAIN_SECONDS = 30
+
+
+def main(environ: Mapping[str, str]) -> None:
+    """Serve until told to stop; what is in flight then is finished first."""
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    target = environ.get("FUNCTION_TARGET", "").replace("-", "_")
+    logs.configure(target, environ.get("LOG_LEVEL", "INFO").upper())
+    try:
+        app = load(target, environ)
+    except SettingsError as wrong:
+        _refuse(f"{target}: {wrong}")
+    server = uvicorn.Server(_config(app, environ))
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(server.serve())
+    if not server.started:
+        sys.exit(1)
+
+
+def load(target: str, environ: Mapping[str, str]) -> Any:
+    """The ASGI application of this function. Raises SettingsError."""
+    if not target.isidentifier():
+        raise SettingsError(["FUNCTION_TARGET is not set to a function's name"])
+    try:
+        module = importlib.import_module(f"functions.{target}.app")
+    except ModuleNotFoundError as wrong:
+        if not f"functions.{target}.app".startswith(wrong.name or "?"):
+            raise
+        raise SettingsError([f"there is no function {target!r}"]) from None
+    app = module.create_app(environ)
+    return app if getattr(module, "HOT", False) else _through_framework(module, app)
+
+
+def _through_framework(module: ModuleType, inner: Any) -> Any:
+    from functions_framework.aio import create_asgi_app_from_module
+    from starlette.exceptions import HTTPException
+
+    app = create_asgi_app_from_module("main", module.__file__, "http", module, module.__spec__)
+    app.state.function = inner
+    app.router.lifespan_context = lambda _: inner.router.lifespan_context(inner)
+
+    # What the framework would refuse by itself (a method it does not list, /favicon.ico), the
+    # function refuses in the envelope: a Starlette handler may return any ASGI application.
+    async def hand_over(request: object, refusal: Exception) -> Any:
+        return inner
+
+    app.add_exception_handler(HTTPException, hand_over)
+    return app
+
+
+def _config(app: Any, environ: Mapping[str, str]) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=environ.get("BIND_ADDRESS") or "0.0.0.0",
+        port=_port(environ),
+        http="httptools",
+        ws="none",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        lifespan="on",
+        log_config=None,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+def _port(environ: Mapping[str, str]) -> int:
+    port = environ.get("PORT", "8080")
+    if not port.isdigit() or int(port) > 65535:
+        _refuse(f"PORT is {port!r}, which is no port")
+    return int(port)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def _stop(signum: int, frame: object) -> NoReturn:
+    # uvicorn raises the signal again once it has drained; that is the normal end.
+    sys.exit(0)
+
+
+def _refuse(reason: str) -> NoReturn:
+    print(reason, file=sys.stderr)
+    sys.exit(MISCONFIGURED)
+
+
+if __name__ == "__main__":
+    main(os.environ)

@@ -1,0 +1,192 @@
+"""What we ourselves do in S3: boto3 behind a few threads, so that no request waits for another."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from common.errors import NotFound, TooLarge
+from common.settings import Storage
+
+T = TypeVar("T")
+
+THREADS = 4
+READ_LIMIT = 4 << 20
+DELETED_AT_ONCE = 1000
+# One call copies at most 5 GiB; beyond, a copy is made of parts.
+COPIED_AT_ONCE = 5 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object that is there."""
+
+    key: str
+    size: int
+    etag: str
+
+
+class Objects:
+    """The objects of one bucket. Temporary errors of the store are botocore's own, which
+    `common.answers` knows; what is not there is NotFound."""
+
+    def __init__(self, client: Any, bucket: str, threads: ThreadPoolExecutor) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._threads = threads
+
+    async def put_bytes(
+        self, key: str, body: bytes, content_type: str = "application/octet-stream"
+    ) -> None:
+        await self._call("put_object", Key=key, Body=body, ContentType=content_type)
+
+    async def get_bytes(self, key: str, limit: int = READ_LIMIT) -> bytes:
+        """The whole object. Raises NotFound, and TooLarge past the limit."""
+
+        def read() -> bytes:
+            with self._client.get_object(Bucket=self._bucket, Key=key)["Body"] as stream:
+                return stream.read(limit + 1)
+
+        body = await self._run(read)
+        if len(body) > limit:
+            raise TooLarge(f"{key} is larger than {limit} bytes.")
+        return body
+
+    async def head(self, key: str) -> Found | None:
+        """The object's size and tag, or None where there is none."""
+        try:
+            answer = await self._call("head_object", Key=key)
+        except NotFound:
+            return None
+        return Found(key, answer["ContentLength"], answer["ETag"].strip('"'))
+
+    async def list(self, prefix: str) -> AsyncIterator[Found]:
+        """Everything below the prefix, read page by page."""
+        token: dict[str, str] = {}
+        while True:
+            page = await self._call("list_objects_v2", Prefix=prefix, **token)
+            for entry in page.get("Contents", ()):
+                yield Found(entry["Key"], entry["Size"], entry["ETag"].strip('"'))
+            if not page.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    async def copy(self, source: str, target: str, *, source_bucket: str | None = None) -> None:
+        """Copies one object, inside the store. Where an object of the same size is already at the
+        target, an earlier try got that far and nothing is done."""
+        bucket = source_bucket or self._bucket
+        size = (await self._call("head_object", Bucket=bucket, Key=source))["ContentLength"]
+        there = await self.head(target)
+        if there and there.size == size:
+            return
+        origin = {"Bucket": bucket, "Key": source}
+        if size <= COPIED_AT_ONCE:
+            await self._call("copy_object", CopySource=origin, Key=target)
+            return
+        await self._run(lambda: self._client.copy(origin, self._bucket, target))
+
+    async def delete(self, key: str) -> None:
+        await self._call("delete_object", Key=key)
+
+    async def delete_prefix(self, prefix: str) -> int:
+        """Deletes everything below the prefix and says how much that was."""
+        if not prefix.endswith("/"):
+            raise ValueError("only a whole folder is deleted")
+        deleted = 0
+        batch: list[str] = []
+        async for found in self.list(prefix):
+            batch.append(found.key)
+            if len(batch) == DELETED_AT_ONCE:
+                deleted += await self._delete(batch)
+                batch = []
+        return deleted + await self._delete(batch)
+
+    async def ensure_bucket(self) -> None:
+        """Makes the bucket where it is not there yet."""
+        try:
+            await self._call("head_bucket")
+        except NotFound:
+            await self._call("create_bucket")
+
+    async def start_upload(self, key: str) -> str:
+        """Begins an upload in parts and returns its id."""
+        return (await self._call("create_multipart_upload", Key=key))["UploadId"]
+
+    async def finish_upload(self, key: str, upload_id: str, etags: dict[int, str]) -> None:
+        """Joins the parts, whose tags are given by part number."""
+        parts = [{"PartNumber": number, "ETag": etags[number]} for number in sorted(etags)]
+        await self._call(
+            "complete_multipart_upload",
+            Key=key,
+            UploadId=upload_id,
+            MultipartUpload={"Parts": parts},
+        )
+
+    async def abort_upload(self, key: str, upload_id: str) -> None:
+        await self._call("abort_multipart_upload", Key=key, UploadId=upload_id)
+
+    async def _delete(self, keys: list[str]) -> int:
+        if keys:
+            listed = [{"Key": key} for key in keys]
+            await self._call("delete_objects", Delete={"Objects": listed, "Quiet": True})
+        return len(keys)
+
+    async def _call(self, operation: str, **arguments: Any) -> Any:
+        call = getattr(self._client, operation)
+        return await self._run(lambda: call(**{"Bucket": self._bucket, **arguments}))
+
+    async def _run(self, deed: Callable[[], T]) -> T:
+        from botocore.exceptions import ClientError
+
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, deed)
+        except ClientError as wrong:
+            if _code(wrong) in {"NoSuchKey", "NoSuchBucket", "NotFound", "404"}:
+                raise NotFound("There is no such object.") from None
+            raise
+
+
+@asynccontextmanager
+async def open_objects(storage: Storage) -> AsyncIterator[Objects]:
+    """The bucket that the settings name. Opening it makes no call."""
+    threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
+    loop = asyncio.get_running_loop()
+    client = await loop.run_in_executor(threads, connect, storage)
+    try:
+        yield Objects(client, storage.bucket, threads)
+    finally:
+        client.close()
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+def connect(storage: Storage) -> Any:
+    """A boto3 client that any S3 will answer: path-style, SigV4, checksums only where asked."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        connect_timeout=3,
+        read_timeout=30,
+        retries={"mode": "standard", "max_attempts": 3},
+        max_pool_connections=THREADS,
+    )
+    session = boto3.session.Session()
+    return session.client(
+        "s3",
+        endpoint_url=storage.endpoint_url,
+        region_name=storage.region,
+        aws_access_key_id=storage.access_key_id,
+        aws_secret_access_key=storage.secret_access_key,
+        config=config,
+    )
+
+
+def _code(wrong: Any) -> str:
+    return str(wrong.response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,61 @@
+"""Who asked, and as part of what: carried in context variables and in headers."""
+
+import re
+import secrets
+from contextvars import ContextVar
+from dataclasses import dataclass
+from itertools import count
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+parent: ContextVar["TraceParent | None"] = ContextVar("parent", default=None)
+job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class TraceParent:
+    """A position in a trace, as W3C Trace Context writes it."""
+
+    trace_id: str
+    span_id: str
+    flags: str = "01"
+
+    def __str__(self) -> str:
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
+
+    def child(self) -> "TraceParent":
+        """A new position below this one, in the same trace."""
+        return TraceParent(self.trace_id, secrets.token_hex(8), self.flags)
+
+
+def start() -> TraceParent:
+    """The first position of a new trace."""
+    return TraceParent(secrets.token_hex(16), secrets.token_hex(8))
+
+
+def parse(header: str | None) -> TraceParent | None:
+    """What a traceparent header says, or None where it says nothing valid."""
+    found = _TRACEPARENT.fullmatch(header or "")
+    if found is None:
+        return None
+    version, trace_id, span_id, flags = found.groups()
+    if version == "ff" or not trace_id.strip("0") or not span_id.strip("0"):
+        return None
+    return TraceParent(trace_id, span_id, flags)
+
+
+def accept(header: str | None) -> TraceParent:
+    """The caller's position in its trace, or a new trace where it named none that is valid."""
+    return parse(header) or start()
+
+
+def accept_request_id(header: str | None) -> str:
+    """The caller's request id where it is fit to be logged and echoed, or a new one."""
+    if header and len(header) <= 128 and _REQUEST_ID.fullmatch(header):
+        return header
+    return f"{_PROCESS}-{next(_REQUESTS):x}"
+
+
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]+")
+_PROCESS = secrets.token_hex(8)
+_REQUESTS = count(1)

@@ -1,0 +1,182 @@
+"""The FastAPI kit of the functions that are not hot: everything in the envelope."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from common import answers, consumer, envelope, errors, openapi
+from common.body import BODY_LIMIT, Body, Id, Moment, SnakeBody, route_with
+from common.boundary import Boundary
+from common.tokens.user_token import User, UserTokens
+
+__all__ = [
+    "Bearer", "Body", "Caller", "Deps", "Id", "Moment", "SnakeBody", "Success",
+    "build_app", "ok", "router",
+]  # fmt: skip
+
+T = TypeVar("T")
+Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
+Ready = Callable[[Any], Awaitable[bool]]
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+class Success(BaseModel, Generic[T]):
+    """The envelope of what worked; for a route's `response_model`."""
+
+    status: Literal["success"]
+    message: str
+    data: T
+
+
+def build_app(
+    *,
+    title: str,
+    lifespan: Lifespan,
+    ready: Ready,
+    routers: Sequence[APIRouter] = (),
+    user_tokens: UserTokens | None = None,
+    consumes: consumer.Handle | None = None,
+) -> FastAPI:
+    """The application of one function. What the lifespan yields reaches the routes as `Deps`,
+    the event handler as its second argument, and `ready`."""
+    app = FastAPI(
+        title=title,
+        version="1",
+        lifespan=_keep(lifespan),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        strict_content_type=False,
+        responses=dict(openapi.failures()),
+    )
+    app.state.user_tokens = user_tokens
+    app.include_router(_health(ready))
+    for each in routers:
+        app.include_router(each)
+    if consumes:
+        app.add_route("/", consumer.endpoint(consumes), methods=["POST"], include_in_schema=False)
+    app.add_exception_handler(errors.EventrainError, _answer)
+    app.add_exception_handler(HTTPException, _answer_framework)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_middleware(Boundary)
+    return app
+
+
+def router(*, prefix: str = "", body_limit: int = BODY_LIMIT) -> APIRouter:
+    """A router whose routes read no more than so many bytes."""
+    return APIRouter(prefix=prefix, route_class=route_with(body_limit))
+
+
+def ok(data: object, message: str = "OK") -> Response:
+    """200, with the data in the envelope."""
+    return Response(envelope.success(data, message), media_type="application/json")
+
+
+def deps(request: Request) -> Any:
+    """What the lifespan yielded."""
+    return request.app.state.deps
+
+
+def bearer(
+    credentials: Annotated[
+        HTTPAuthorizationCredentials | None,
+        Security(HTTPBearer(auto_error=False, scheme_name="bearer", bearerFormat="JWT")),
+    ],
+) -> str:
+    """The Bearer token, not verified. Raises Unauthenticated."""
+    if credentials is None or not credentials.credentials:
+        raise errors.Unauthenticated
+    return credentials.credentials
+
+
+def caller(request: Request, token: Annotated[str, Depends(bearer)]) -> User:
+    """The verified user. Raises Unauthenticated."""
+    tokens: UserTokens = request.app.state.user_tokens
+    return tokens.verify(token, datetime.now(UTC))
+
+
+Bearer = Annotated[str, Depends(bearer)]
+Caller = Annotated[User, Depends(caller)]
+Deps = Annotated[Any, Depends(deps)]
+
+
+def _keep(lifespan: Lifespan) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def live(app: FastAPI) -> AsyncGenerator[None, None]:
+        async with lifespan() as app.state.deps:
+            yield
+
+    return live
+
+
+def _health(ready: Ready) -> APIRouter:
+    health = router()
+
+    @health.get("/healthz", include_in_schema=False)
+    async def alive() -> Response:
+        return ok({"alive": True})
+
+    @health.get("/readyz", include_in_schema=False)
+    async def is_ready(request: Request) -> Response:
+        if not await ready(request.app.state.deps):
+            raise errors.Unavailable("This function is not ready yet.")
+        return ok({"ready": True})
+
+    return health
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    status, headers, body = answers.http_answer(error)
+    return Response(body, status, {name.decode(): value.decode() for name, value in headers})
+
+
+async def _answer_framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, errors.EventrainError):
+        return await _answer(request, error.__cause__)
+    return await _answer(request, _meaning(request, error))
+
+
+def _meaning(request: Request, error: HTTPException) -> Exception:
+    match error.status_code:
+        case 400:
+            return errors.Unreadable(error.detail)
+        case 404:
+            return errors.NotFound("There is nothing at this path.")
+        case 405:
+            return errors.MethodNotAllowed(_allowed(request))
+        case _:
+            return error
+
+
+def _allowed(request: Request) -> list[str]:
+    routes = request.app.router.routes
+    scopes = {method: {**request.scope, "method": method} for method in METHODS}
+    allowed = [
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    ]
+    return [*allowed, "HEAD"] if "GET" in allowed else allowed
+
+
+async def _answer_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(each["loc"][0] == "path" for each in found):
+        return await _answer(request, errors.NotFound())
+    violations = [errors.Violation(_field(each["loc"]), each["msg"]) for each in found]
+    return await _answer(request, errors.Invalid(violations))
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location[1:])) or str(location[0])
