@@ -1,0 +1,63 @@
+"""Every object is one that an API server would take as it stands."""
+
+import copy
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+
+from tests.manifests import crds
+from tests.manifests.objects import Manifest, base, group_of, label, services
+
+BUILT_IN = ("", "apps", "batch", "networking.k8s.io", "rbac.authorization.k8s.io")
+OBJECTS = base()
+needs_definitions = pytest.mark.skipif(
+    not crds.FOLDER.is_dir(), reason=f"no custom resource definitions in ../{crds.FOLDER.parent.name}/crds"
+)
+
+
+def violations(manifest: Manifest) -> list[str]:
+    schema = crds.schemas()[manifest["apiVersion"], manifest["kind"]]
+    found: Any = jsonschema.Draft202012Validator(schema).iter_errors(manifest)
+    return [f"{error.json_path}: {error.message}" for error in found]
+
+
+@pytest.mark.parametrize("manifest", [o for o in OBJECTS if group_of(o) in BUILT_IN], ids=label)
+def test_a_built_in_object_is_valid_and_has_no_unknown_field(manifest: Manifest) -> None:
+    newest = kubernetes_validate.latest_version()
+    kubernetes_validate.validate(manifest, newest.rpartition(".")[0], strict=True)
+
+
+@needs_definitions
+@pytest.mark.parametrize("manifest", [o for o in OBJECTS if group_of(o) not in BUILT_IN], ids=label)
+def test_a_custom_object_is_valid_and_has_no_unknown_field(manifest: Manifest) -> None:
+    assert violations(manifest) == []
+
+
+@needs_definitions
+@pytest.mark.parametrize(
+    ("path", "key", "value"),
+    [
+        (["spec"], "tenplate", {}),
+        (["spec", "template", "spec"], "restartPolicy", "Never"),
+        (["spec", "template", "spec", "containers", 0], "privileged", True),
+        (["spec", "template", "spec"], "timeoutSeconds", "30"),
+        (["metadata"], "annotation", {}),
+        (["spec", "template", "metadata", "annotations"], "autoscaling.knative.dev/max-scale", 3),
+    ],
+)
+def test_the_check_sees_what_is_wrong(path: list[Any], key: str, value: Any) -> None:
+    broken = copy.deepcopy(services()[0])
+    target = broken
+    for step in path:
+        target = target[step]
+    target[key] = value
+    assert violations(broken)
+
+
+def test_no_two_objects_have_the_same_name() -> None:
+    keys = [
+        (group_of(o), o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in OBJECTS
+    ]
+    assert len(keys) == len(set(keys))
