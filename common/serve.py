@@ -108,7 +108,7 @@ def _stop(signum: int, frame: object) -> NoReturn:
 
 
 def _refuse(reason: str) -> NoReturn:
-    print(reason, file=sys.stderr)
+    sys.stderr.write(f"{reason}\n")
     sys.exit(MISCONFIGURED)
 
 

@@ -56,7 +56,7 @@ def build_app(
         redoc_url=None,
         redirect_slashes=False,
         strict_content_type=False,
-        responses=dict(openapi.failures()),
+        responses={**openapi.failures()},
     )
     app.state.user_tokens = user_tokens
     app.include_router(_health(ready))

@@ -1,7 +1,7 @@
 """What we ourselves do in S3: boto3 behind a few threads, so that no request waits for another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class Objects:
             return None
         return Found(key, answer["ContentLength"], answer["ETag"].strip('"'))
 
-    async def list(self, prefix: str) -> AsyncIterator[Found]:
+    async def walk(self, prefix: str) -> AsyncGenerator[Found]:
         """Everything below the prefix, read page by page."""
         token: dict[str, str] = {}
         while True:
@@ -96,7 +96,7 @@ class Objects:
             raise ValueError("only a whole folder is deleted")
         deleted = 0
         batch: list[str] = []
-        async for found in self.list(prefix):
+        async for found in self.walk(prefix):
             batch.append(found.key)
             if len(batch) == DELETED_AT_ONCE:
                 deleted += await self._delete(batch)
@@ -150,7 +150,7 @@ class Objects:
 
 
 @asynccontextmanager
-async def open_objects(storage: Storage) -> AsyncIterator[Objects]:
+async def open_objects(storage: Storage) -> AsyncGenerator[Objects]:
     """The bucket that the settings name. Opening it makes no call."""
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
     loop = asyncio.get_running_loop()
@@ -177,8 +177,7 @@ def connect(storage: Storage) -> Any:
         retries={"mode": "standard", "max_attempts": 3},
         max_pool_connections=THREADS,
     )
-    session = boto3.session.Session()
-    return session.client(
+    return boto3.Session().client(
         "s3",
         endpoint_url=storage.endpoint_url,
         region_name=storage.region,
