@@ -1,8 +1,8 @@
 """The whole error policy on one screen: what each error is over HTTP, and to a broker."""
 
 import logging
-import sys
 from dataclasses import dataclass
+from typing import Any, cast
 
 from common import envelope, errors, trace
 
@@ -94,10 +94,14 @@ def _status_is_temporary(exc: BaseException) -> bool:
     if isinstance(sqlstate, str):
         return sqlstate.startswith(TEMPORARY_SQLSTATES)
     response = getattr(exc, "response", None)
-    if not isinstance(response, dict) or "botocore" not in sys.modules:
-        return False
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)  # pyright: ignore
-    return status == 429 or status >= 500  # pyright: ignore
+    if isinstance(response, dict):
+        return _is_busy(cast("dict[str, Any]", response))
+    return False
+
+
+def _is_busy(botocore_response: dict[str, Any]) -> bool:
+    status = botocore_response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status == 429 or status >= 500
 
 
 def _meaning(exc: BaseException) -> errors.EventrainError:

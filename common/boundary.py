@@ -23,7 +23,7 @@ class Boundary:
             scope = {**scope, "method": "GET"}
         try:
             await self._app(scope, receive, reply.send)
-        except Exception as wrong:
+        except Exception as wrong:  # noqa: BLE001 - the boundary
             await reply.fail(wrong)
 
 

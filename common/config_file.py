@@ -61,7 +61,7 @@ class ConfigFile(Generic[T]):
         self._digest = digest
         try:
             self._value = self._parse(content)
-        except Exception as wrong:
+        except Exception as wrong:  # noqa: BLE001 - whatever a parser raises
             _log.error("%s is broken, the version before stays: %s", self._path, wrong)
         else:
             _log.info("%s was read again", self._path)

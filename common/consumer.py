@@ -30,7 +30,7 @@ def endpoint(handle: Handle) -> Endpoint:
             event = events.parse(request.headers, await _body(request))
             _remember(event)
             await handle(event, getattr(request.app.state, "deps", None))
-        except Exception as wrong:
+        except Exception as wrong:  # noqa: BLE001 - the boundary
             status = answers.broker_answer(wrong)
             return Response(status_code=status, headers=RETRY_AFTER if status == 503 else None)
         return Response(status_code=204)

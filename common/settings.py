@@ -4,13 +4,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast, overload
 from urllib.parse import urlsplit
 
 from common.tokens.keyring import KeyRing
 
 Environ = Mapping[str, str]
 T = TypeVar("T")
+A = TypeVar("A", bound="Concern")
+B = TypeVar("B", bound="Concern")
+C = TypeVar("C", bound="Concern")
+D = TypeVar("D", bound="Concern")
+E = TypeVar("E", bound="Concern")
+F = TypeVar("F", bound="Concern")
+G = TypeVar("G", bound="Concern")
 
 
 class SettingsError(Exception):
@@ -60,6 +67,36 @@ class Concern:
         return load(environ, cls)[0]
 
 
+@overload
+def load(environ: Environ, a: type[A], /) -> tuple[A]: ...
+@overload
+def load(environ: Environ, a: type[A], b: type[B], /) -> tuple[A, B]: ...
+@overload
+def load(environ: Environ, a: type[A], b: type[B], c: type[C], /) -> tuple[A, B, C]: ...
+@overload
+def load(
+    environ: Environ, a: type[A], b: type[B], c: type[C], d: type[D], /
+) -> tuple[A, B, C, D]: ...
+@overload
+def load(
+    environ: Environ, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], /
+) -> tuple[A, B, C, D, E]: ...
+@overload
+def load(
+    environ: Environ, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], f: type[F], /
+) -> tuple[A, B, C, D, E, F]: ...
+@overload
+def load(
+    environ: Environ,
+    a: type[A],
+    b: type[B],
+    c: type[C],
+    d: type[D],
+    e: type[E],
+    f: type[F],
+    g: type[G],
+    /,
+) -> tuple[A, B, C, D, E, F, G]: ...
 def load(environ: Environ, *concerns: type[Any]) -> tuple[Any, ...]:
     """One value for each concern, in order. Raises SettingsError, naming all that is wrong."""
     reader = Reader(environ)
