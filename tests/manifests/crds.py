@@ -1,7 +1,6 @@
 """Custom resource definitions as JSON Schemas that refuse what a real API server would drop."""
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -26,7 +25,9 @@ def schemas() -> dict[tuple[str, str], Schema]:
 def _versions(definition: dict[str, Any]) -> dict[tuple[str, str], Schema]:
     spec = definition["spec"]
     return {
-        (f"{spec['group']}/{v['name']}", spec["names"]["kind"]): _root(v["schema"]["openAPIV3Schema"])
+        (f"{spec['group']}/{v['name']}", spec["names"]["kind"]): _root(
+            v["schema"]["openAPIV3Schema"]
+        )
         for v in spec["versions"]
         if v["served"]
     }

@@ -69,7 +69,9 @@ def _kustomization(folder: Path) -> Iterator[Manifest]:
 
 
 def _config_map(folder: Path, generator: dict[str, Any]) -> Manifest:
-    data = {Path(f).name: (folder / f).read_text(encoding="utf-8") for f in generator.get("files", [])}
+    data = {
+        Path(f).name: (folder / f).read_text(encoding="utf-8") for f in generator.get("files", [])
+    }
     for env_file in generator.get("envs", []):
         lines = (folder / env_file).read_text(encoding="utf-8").splitlines()
         data |= dict(line.split("=", 1) for line in lines if line)

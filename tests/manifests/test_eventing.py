@@ -34,7 +34,9 @@ def dialects(filters: list[dict[str, Any]]) -> list[set[str]]:
 
 def types_of(filters: list[dict[str, Any]]) -> set[str]:
     exact = [*at(filters, "exact"), *at(filters, "any/exact"), *at(filters, "any/all/exact")]
-    return {e["type"] for e in exact if "type" in e} | {e["eventtype"] for e in exact if "eventtype" in e}
+    return {e["type"] for e in exact if "type" in e} | {
+        e["eventtype"] for e in exact if "eventtype" in e
+    }
 
 
 def seconds(duration: str) -> float:
@@ -111,7 +113,10 @@ class TestClock:
         assert (seconds_field, rest) == (f"*/{line}", ["*"] * 5)
 
     def test_wakes_status_sync_and_nobody_else(self) -> None:
-        tick = {"type": "dev.knative.sources.ping", **self.clock()["spec"]["ceOverrides"]["extensions"]}
+        tick = {
+            "type": "dev.knative.sources.ping",
+            **self.clock()["spec"]["ceOverrides"]["extensions"],
+        }
         woken = [name_of(t) for t in TRIGGERS if accepts(t["spec"]["filters"], tick)]
         assert woken == ["status-sync"]
 

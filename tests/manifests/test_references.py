@@ -68,7 +68,10 @@ def test_what_an_object_names_exists(manifest: Manifest) -> None:
 
 @pytest.mark.parametrize("manifest", base(), ids=label)
 def test_kustomize_knows_where_names_stand(manifest: Manifest) -> None:
-    known = {path for _, path, _ in fields_of(manifest)} | {"roleRef/name", "spec/rules/backendRefs/name"}
+    known = {path for _, path, _ in fields_of(manifest)} | {
+        "roleRef/name",
+        "spec/rules/backendRefs/name",
+    }
     assert {path for path in leaves(manifest) if is_reference(path)} <= known
 
 

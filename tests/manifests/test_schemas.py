@@ -13,7 +13,8 @@ from tests.manifests.objects import Manifest, base, group_of, label, services
 BUILT_IN = ("", "apps", "batch", "networking.k8s.io", "rbac.authorization.k8s.io")
 OBJECTS = base()
 needs_definitions = pytest.mark.skipif(
-    not crds.FOLDER.is_dir(), reason=f"no custom resource definitions in ../{crds.FOLDER.parent.name}/crds"
+    not crds.FOLDER.is_dir(),
+    reason=f"no custom resource definitions in ../{crds.FOLDER.parent.name}/crds",
 )
 
 
@@ -58,6 +59,7 @@ def test_the_check_sees_what_is_wrong(path: list[Any], key: str, value: Any) -> 
 
 def test_no_two_objects_have_the_same_name() -> None:
     keys = [
-        (group_of(o), o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in OBJECTS
+        (group_of(o), o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"])
+        for o in OBJECTS
     ]
     assert len(keys) == len(set(keys))

@@ -1,0 +1,120 @@
+"""Every method and path of the contract reaches its function, and nothing else is open."""
+
+import itertools
+import re
+
+import pytest
+
+from tests.manifests.objects import Manifest, at, label, name_of, of_kind
+from tests.manifests.routing import resolve
+
+ROUTES = of_kind("HTTPRoute", "gateway.networking.k8s.io")
+ID = "5e0c9b2a-1f0e-4a6e-9a53-0c1b8f1d2e3f"
+API = "/llm-ops/v1"
+JOB = f"{API}/training/jobs/{ID}"
+
+CONTRACT = {
+    ("GET", f"{API}/training/gpu-types"): "gpu-types",
+    ("POST", f"{API}/training/jobs"): "submit-job",
+    ("GET", f"{API}/training/jobs"): "jobs",
+    ("GET", JOB): "jobs",
+    ("DELETE", JOB): "jobs",
+    ("GET", f"{JOB}/timeline"): "jobs",
+    ("GET", f"{JOB}/attempts"): "jobs",
+    ("GET", f"{JOB}/points"): "jobs",
+    ("GET", f"{JOB}/logs"): "jobs",
+    ("GET", f"{JOB}/checkpoints"): "jobs",
+    ("GET", f"{JOB}/artifacts"): "jobs",
+    ("POST", f"{JOB}/cancel"): "jobs",
+    ("POST", f"{JOB}/resubmit"): "jobs",
+    ("POST", f"{JOB}/metrics"): "jobs",
+    ("POST", f"{JOB}/register-model"): "register-model",
+    ("GET", f"{API}/training/experiments/{ID}"): "jobs",
+    ("GET", f"{API}/catalog/models"): "models",
+    ("POST", f"{API}/catalog/models"): "models",
+    ("GET", f"{API}/catalog/models/{ID}"): "models",
+    ("DELETE", f"{API}/catalog/models/{ID}"): "models",
+    ("PATCH", f"{API}/catalog/models/{ID}/status"): "models",
+    ("POST", f"{API}/catalog/models/{ID}/upload"): "models",
+    ("POST", f"{API}/catalog/models/{ID}/uploads"): "models",
+    ("GET", f"{API}/catalog/datasets"): "datasets",
+    ("POST", f"{API}/catalog/datasets"): "datasets",
+    ("GET", f"{API}/catalog/datasets/{ID}"): "datasets",
+    ("DELETE", f"{API}/catalog/datasets/{ID}"): "datasets",
+    ("POST", f"{API}/catalog/datasets/{ID}/upload"): "datasets",
+    ("GET", f"{API}/catalog/datasets/{ID}/preview"): "datasets",
+    ("POST", f"/v1/jobs/{ID}/heartbeat"): "heartbeat",
+    ("POST", f"/v1/jobs/{ID}/event"): "event",
+    ("POST", f"/v1/jobs/{ID}/addresses"): "done",
+    ("POST", f"/v1/jobs/{ID}/done"): "done",
+    ("POST", "/v1/jobs"): "submit-job",
+    ("GET", f"/v1/jobs/{ID}"): "jobs",
+    ("POST", f"/v1/jobs/{ID}/cancel"): "jobs",
+}
+# Answered by the function that owns the neighbourhood, in the envelope: 404 or 405.
+UNKNOWN = {
+    ("GET", f"{API}/health/integrations"): "jobs",
+    ("GET", f"{API}/serving/endpoints"): "jobs",
+    ("POST", f"{API}/workflows/pipelines"): "jobs",
+    ("POST", f"{JOB}/experiment-run"): "jobs",
+    ("POST", f"{API}/catalog/models/import"): "models",
+    ("GET", f"{API}/catalog/modelsx"): "jobs",
+    ("GET", f"{API}/training/gpu-types/"): "jobs",
+    ("GET", API): "jobs",
+    ("PUT", f"{API}/training/jobs"): "jobs",
+    ("GET", "/v1/jobs"): "jobs",
+    ("GET", f"/v1/jobs/{ID}/heartbeat"): "heartbeat",
+    ("POST", f"/v1/jobs/{ID}/heartbeat/more"): "jobs",
+    ("POST", f"/v1/jobs/{ID}/{ID}/heartbeat"): "jobs",
+    ("POST", "/v1/nothing"): "jobs",
+}
+CLOSED = [
+    "/",
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+    "/metrics",
+    "/llm-ops",
+    "/llm-ops/v10",
+    "/v10/jobs",
+]
+
+
+@pytest.mark.parametrize(("method", "path"), CONTRACT)
+def test_a_call_of_the_contract_reaches_its_function(method: str, path: str) -> None:
+    assert resolve(ROUTES, method, path) == CONTRACT[method, path]
+
+
+@pytest.mark.parametrize(("method", "path"), UNKNOWN)
+def test_what_nobody_claims_is_answered_in_the_envelope(method: str, path: str) -> None:
+    assert resolve(ROUTES, method, path) == UNKNOWN[method, path]
+
+
+@pytest.mark.parametrize("path", CLOSED)
+def test_what_is_not_for_users_is_not_on_the_route(path: str) -> None:
+    assert resolve(ROUTES, "GET", path) is None
+    assert resolve(ROUTES, "POST", path) is None
+
+
+def test_every_route_is_needed_by_the_contract() -> None:
+    assert {name_of(route) for route in ROUTES} == set(CONTRACT.values())
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=label)
+class TestRoute:
+    def test_leads_to_the_function_that_it_is_named_after(self, route: Manifest) -> None:
+        hosts = set(at(route, "spec/rules/filters/urlRewrite/hostname"))
+        assert hosts == {f"{name_of(route)}.{route['metadata']['namespace']}.svc.cluster.local"}
+
+    def test_has_expressions_that_stay_within_one_part_of_the_path(self, route: Manifest) -> None:
+        for path in at(route, "spec/rules/matches/path"):
+            if path["type"] == "RegularExpression":
+                re.compile(path["value"])
+                assert path["value"].startswith("/")
+                assert ".*" not in path["value"]
+
+
+def test_no_two_routes_match_the_same_in_the_same_way() -> None:
+    matches = [(name_of(r), m) for r in ROUTES for m in at(r, "spec/rules/matches")]
+    for (one, first), (other, second) in itertools.combinations(matches, 2):
+        assert first != second, f"{one} and {other}"
