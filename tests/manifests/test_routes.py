@@ -2,11 +2,15 @@
 
 import itertools
 import re
+from collections.abc import Callable
 
 import pytest
 
-from tests.manifests.objects import Manifest, at, label, name_of, of_kind
-from tests.manifests.routing import resolve
+from infra.local.gateway import Routes
+from tests.manifests import routing
+from tests.manifests.objects import Manifest, at, label, name_of, of_kind, services
+
+Resolve = Callable[[str, str], str | None]
 
 ROUTES = of_kind("HTTPRoute", "gateway.networking.k8s.io")
 ID = "5e0c9b2a-1f0e-4a6e-9a53-0c1b8f1d2e3f"
@@ -80,20 +84,31 @@ CLOSED = [
 ]
 
 
+@pytest.fixture(params=["manifests", "local gateway"])
+def resolve(request: pytest.FixtureRequest) -> Resolve:
+    if request.param == "manifests":
+        return lambda method, path: routing.resolve(ROUTES, method, path)
+    return Routes(ROUTES).resolve
+
+
 @pytest.mark.parametrize(("method", "path"), CONTRACT)
-def test_a_call_of_the_contract_reaches_its_function(method: str, path: str) -> None:
-    assert resolve(ROUTES, method, path) == CONTRACT[method, path]
+def test_a_call_of_the_contract_reaches_its_function(
+    resolve: Resolve, method: str, path: str
+) -> None:
+    assert resolve(method, path) == CONTRACT[method, path]
 
 
 @pytest.mark.parametrize(("method", "path"), UNKNOWN)
-def test_what_nobody_claims_is_answered_in_the_envelope(method: str, path: str) -> None:
-    assert resolve(ROUTES, method, path) == UNKNOWN[method, path]
+def test_what_nobody_claims_is_answered_in_the_envelope(
+    resolve: Resolve, method: str, path: str
+) -> None:
+    assert resolve(method, path) == UNKNOWN[method, path]
 
 
 @pytest.mark.parametrize("path", CLOSED)
-def test_what_is_not_for_users_is_not_on_the_route(path: str) -> None:
-    assert resolve(ROUTES, "GET", path) is None
-    assert resolve(ROUTES, "POST", path) is None
+def test_what_is_not_for_users_is_not_on_the_route(resolve: Resolve, path: str) -> None:
+    assert resolve("GET", path) is None
+    assert resolve("POST", path) is None
 
 
 def test_every_route_is_needed_by_the_contract() -> None:
@@ -105,6 +120,12 @@ class TestRoute:
     def test_leads_to_the_function_that_it_is_named_after(self, route: Manifest) -> None:
         hosts = set(at(route, "spec/rules/filters/urlRewrite/hostname"))
         assert hosts == {f"{name_of(route)}.{route['metadata']['namespace']}.svc.cluster.local"}
+
+    def test_waits_as_long_as_its_function_may_take(self, route: Manifest) -> None:
+        (service,) = (s for s in services() if name_of(s) == name_of(route))
+        limit = service["spec"]["template"]["spec"]["timeoutSeconds"]
+        for rule in route["spec"]["rules"]:
+            assert rule["timeouts"] == {"request": f"{limit}s"}
 
     def test_has_expressions_that_stay_within_one_part_of_the_path(self, route: Manifest) -> None:
         for path in at(route, "spec/rules/matches/path"):
