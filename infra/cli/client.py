@@ -1,0 +1,181 @@
+"""A typed, synchronous client of the user API.
+
+with Client(address, token) as eventrain:
+    job = eventrain.submit_job({"jobType": "from_scratch", ...})
+
+Every call raises `Refused`, `Unreachable` or `ServerFault` (see `errors`). A submit always
+carries an Idempotency-Key, so that it is repeated safely when an answer is lost.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from infra.cli.exchange import Exchange, Patience
+from infra.cli.replies import (
+    Artifact,
+    Attempt,
+    Change,
+    Dataset,
+    GpuType,
+    Job,
+    JobPage,
+    LogPage,
+    Model,
+    PointPage,
+)
+
+if TYPE_CHECKING:
+    import httpx
+
+API = "/llm-ops/v1"
+
+
+class Client:
+    def __init__(
+        self,
+        address: str,
+        token: str,
+        *,
+        patience: Patience | None = None,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._exchange = Exchange(
+            address, token, patience=patience, transport=transport, sleep=sleep
+        )
+
+    @property
+    def address(self) -> str:
+        return self._exchange.address
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._exchange.close()
+
+    def submit_job(
+        self,
+        request: Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+        dry_run: bool = False,
+    ) -> Job:
+        return self._exchange.call(
+            "POST",
+            f"{API}/training/jobs",
+            params={"dryRun": "true" if dry_run else None},
+            json=dict(request),
+            headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
+            repeatable=True,
+        )
+
+    def jobs(
+        self,
+        *,
+        status: str | None = None,
+        label: str | None = None,
+        model_id: str | None = None,
+        submitted_by: str | None = None,
+        q: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> JobPage:
+        filters = {"status": status, "label": label, "modelId": model_id, "q": q}
+        page = {"submittedBy": submitted_by, "limit": limit, "cursor": cursor}
+        return self._exchange.call("GET", f"{API}/training/jobs", params={**filters, **page})
+
+    def job(self, job_id: str) -> Job:
+        return self._job_call("GET", job_id)
+
+    def cancel_job(self, job_id: str) -> Job:
+        return self._job_call("POST", job_id, "/cancel", repeatable=True)
+
+    def resubmit_job(
+        self, job_id: str, resource_profile: Mapping[str, Any], *, use_gpu: bool | None = None
+    ) -> Job:
+        body: dict[str, Any] = {"resourceProfile": dict(resource_profile)}
+        if use_gpu is not None:
+            body["useGpu"] = use_gpu
+        return self._job_call("POST", job_id, "/resubmit", json=body)
+
+    def timeline(self, job_id: str) -> list[Change]:
+        return list(self._all(job_id, "timeline"))
+
+    def attempts(self, job_id: str) -> list[Attempt]:
+        return list(self._all(job_id, "attempts"))
+
+    def checkpoints(self, job_id: str) -> list[dict[str, Any]]:
+        return list(self._all(job_id, "checkpoints"))
+
+    def artifacts(self, job_id: str) -> list[Artifact]:
+        return list(self._all(job_id, "artifacts"))
+
+    def points(
+        self,
+        job_id: str,
+        *,
+        names: str | None = None,
+        resolution: int | None = None,
+        cursor: str | None = None,
+    ) -> PointPage:
+        params = {"names": names, "resolution": resolution, "cursor": cursor}
+        return self._job_call("GET", job_id, "/points", params=params)
+
+    def logs(self, job_id: str, *, cursor: str | None = None) -> LogPage:
+        return self._job_call("GET", job_id, "/logs", params={"cursor": cursor})
+
+    def gpu_types(self, *, env: str | None = None) -> list[GpuType]:
+        path = f"{API}/training/gpu-types"
+        return self._exchange.call("GET", path, params={"env": env})["gpuTypes"]
+
+    def models(self, *, status: str | None = None) -> list[Model]:
+        answer = self._exchange.call("GET", f"{API}/catalog/models", params={"status": status})
+        return _rows(answer, "models")
+
+    def model(self, model_id: str) -> Model:
+        return self._exchange.call("GET", f"{API}/catalog/models/{model_id}")
+
+    def datasets(self) -> list[Dataset]:
+        return _rows(self._exchange.call("GET", f"{API}/catalog/datasets"), "datasets")
+
+    def create_dataset(self, dataset: Mapping[str, Any]) -> Dataset:
+        return self._exchange.call("POST", f"{API}/catalog/datasets", json=dict(dataset))
+
+    def upload_dataset(self, dataset_id: str, files: list[Path]) -> Dataset:
+        path = f"{API}/catalog/datasets/{dataset_id}/upload"
+        with ExitStack() as opened:
+            parts = [
+                ("files", (file.name, opened.enter_context(file.open("rb")))) for file in files
+            ]
+            return self._exchange.call("POST", path, files=parts)
+
+    def _job_call(self, method: str, job_id: str, below: str = "", **options: Any) -> Any:
+        return self._exchange.call(method, f"{API}/training/jobs/{job_id}{below}", **options)
+
+    def _all(self, job_id: str, collection: str) -> Iterator[Any]:
+        cursor: str | None = None
+        while True:
+            page = self._job_call("GET", job_id, f"/{collection}", params={"cursor": cursor})
+            yield from page[collection]
+            following = page.get("nextCursor")
+            if following is None or following == cursor or not page[collection]:
+                return
+            cursor = following
+
+
+def _rows(answer: Any, name: str) -> list[Any]:
+    """A catalog list is an array, or an object that holds one beside its cursor."""
+    return answer[name] if isinstance(answer, dict) else answer

@@ -1,0 +1,89 @@
+"""list, show, logs: what reads jobs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from infra.cli import exit_codes
+from infra.cli.commands.follow import leave_running
+from infra.cli.options import follow_flag, job_id, json_flag
+from infra.cli.session import Session, find_job
+
+
+@click.command("list")
+@click.option("--status", help="pending, queued, running, succeeded, failed or cancelled.")
+@click.option("--label", help="A label, KEY=VALUE.")
+@click.option("--model", help="The id of the model they start from.")
+@click.option("-q", "--query", help="Words to look for.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many."
+)
+@click.option("--cursor", help="Where the page before ended.")
+@json_flag
+@click.pass_obj
+def list_jobs(
+    session: Session,
+    status: str | None,
+    label: str | None,
+    model: str | None,
+    query: str | None,
+    limit: int,
+    cursor: str | None,
+) -> None:
+    """List jobs, the newest first."""
+    with session.client() as client:
+        page = client.jobs(
+            status=status, label=label, model_id=model, q=query, limit=limit, cursor=cursor
+        )
+    output = session.output
+    if output.as_json:
+        output.data(page)
+        return
+    from infra.cli import tables
+
+    output.show(tables.jobs(page["jobs"], datetime.now(UTC)) if page["jobs"] else "No jobs.")
+    if page["nextCursor"]:
+        output.notice(f"More with: --cursor {page['nextCursor']}")
+
+
+@click.command()
+@job_id
+@json_flag
+@click.pass_obj
+def show(session: Session, job_id: str) -> None:
+    """Show a job: its state, timeline, attempts, metrics and files."""
+    from infra.cli.job_page import read_page, show_page
+
+    with session.client() as client:
+        page = read_page(client, find_job(client, job_id))
+    if session.output.as_json:
+        session.output.data(page)
+    else:
+        show_page(page, session.output, datetime.now(UTC))
+
+
+@click.command()
+@job_id
+@follow_flag
+@json_flag
+@click.pass_obj
+def logs(session: Session, job_id: str, follow: bool) -> None:
+    """Print what a job's trainer wrote.
+
+    With --json, each line is an object with attempt, stream, offset, text and time.
+    """
+    from infra.cli.follow import follow_job, line_tail
+    from infra.cli.follow_view import show_lines, show_logs
+
+    with session.client() as client:
+        found = client.job(find_job(client, job_id))["id"]
+        if not follow:
+            show_lines(line_tail(client, found).read(), session.output)
+            return
+        try:
+            job = show_logs(follow_job(client, found, points=False, logs=True), session.output)
+        except KeyboardInterrupt:
+            leave_running(session, found)
+    raise SystemExit(exit_codes.of_job(job))

@@ -1,0 +1,126 @@
+"""submit, cancel, resubmit: what changes a job."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import click
+
+from infra.cli.commands.follow import follow_to_end
+from infra.cli.errors import Unreachable
+from infra.cli.options import follow_flag, job_id, json_flag, set_values
+from infra.cli.replies import TERMINAL, Job, JsonObject
+from infra.cli.session import Session, find_job
+
+if TYPE_CHECKING:
+    from infra.cli.client import Client
+
+
+@click.command()
+@click.option(
+    "--file", "-f", required=True, help="The job as YAML or JSON; - reads standard input."
+)
+@set_values
+@follow_flag
+@click.option("--dry-run", is_flag=True, help="Have the request checked; create nothing.")
+@click.option(
+    "--idempotency-key", help="Submits with the same key create one job, within 24 hours."
+)
+@json_flag
+@click.pass_obj
+def submit(
+    session: Session,
+    file: str,
+    settings: tuple[str, ...],
+    follow: bool,
+    dry_run: bool,
+    idempotency_key: str | None,
+) -> None:
+    """Submit a training job.
+
+    \b
+    eventrain submit -f job.yaml --follow
+    eventrain submit -f job.yaml --set hyperparameters.epochs=5 --dry-run
+    """
+    from infra.cli.job_file import read_request
+
+    request = read_request(file, settings)
+    key = idempotency_key or str(uuid.uuid4())
+    with session.client() as client:
+        job = _submit(client, request, key, dry_run)
+        if dry_run:
+            _told(session, job, "The request is fine; nothing was created.")
+        elif follow:
+            session.output.progress(f"Submitted {job['id']}.")
+            follow_to_end(session, client, job["id"])
+        else:
+            _told(session, job, f"Submitted {job['id']}.")
+            session.output.progress(f"Watch it with: eventrain follow {job['id']}")
+
+
+@click.command()
+@job_id
+@json_flag
+@click.pass_obj
+def cancel(session: Session, job_id: str) -> None:
+    """Cancel a job; a running one gets time to save a checkpoint."""
+    with session.client() as client:
+        job = client.cancel_job(find_job(client, job_id))
+    if job["status"] in TERMINAL:
+        _told(session, job, f"{job['id']} is {job['status']}.")
+        return
+    _told(session, job, f"{job['id']} is being cancelled; its trainer may still save its work.")
+    session.output.progress(f"Watch it with: eventrain follow {job['id']}")
+
+
+@click.command()
+@job_id
+@set_values
+@click.option("--use-gpu/--no-use-gpu", default=None, help="As before when not given.")
+@follow_flag
+@json_flag
+@click.pass_obj
+def resubmit(
+    session: Session,
+    job_id: str,
+    settings: tuple[str, ...],
+    use_gpu: bool | None,
+    follow: bool,
+) -> None:
+    """Submit an ended job again, on other resources if wanted.
+
+    \b
+    eventrain resubmit ID --set memory=4Gi --set maxDuration=60
+    """
+    from infra.cli.job_file import change_values
+
+    with session.client() as client:
+        before = client.job(find_job(client, job_id))
+        profile = dict(before.get("resourceProfile") or {})
+        change_values(profile, settings)
+        job = client.resubmit_job(before["id"], profile, use_gpu=use_gpu)
+        if follow:
+            session.output.progress(f"Submitted {job['id']} after {before['id']}.")
+            follow_to_end(session, client, job["id"])
+    _told(session, job, f"Submitted {job['id']} after {before['id']}.")
+    session.output.progress(f"Watch it with: eventrain follow {job['id']}")
+
+
+def _submit(client: Client, request: JsonObject, key: str, dry_run: bool) -> Job:
+    try:
+        return client.submit_job(request, idempotency_key=key, dry_run=dry_run)
+    except Unreachable as error:
+        if not dry_run:
+            error.advice = (
+                "Whether the job was created is not known. Repeat the same command with "
+                f"--idempotency-key {key}, and there will be one job."
+            )
+        raise
+
+
+def _told(session: Session, job: Job, sentence: str) -> None:
+    if session.output.as_json:
+        session.output.data(job)
+    else:
+        session.output.line(sentence)

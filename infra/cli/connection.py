@@ -1,0 +1,58 @@
+"""Where the control plane is and who asks: from the environment, else from client.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from infra.cli.errors import CommandFault
+
+ADVICE = "Start a stack with `eventrain up`, or set EVENTRAIN_ADDRESS and EVENTRAIN_TOKEN."
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    address: str
+    token: str = field(repr=False)
+
+
+def find_home(environ: Mapping[str, str]) -> Path:
+    given = environ.get("EVENTRAIN_HOME")
+    return Path(given).expanduser() if given else Path.home() / ".eventrain"
+
+
+def find_connection(environ: Mapping[str, str]) -> Connection:
+    """Raises CommandFault, with what to do, when address or token is not known."""
+    address, token = environ.get("EVENTRAIN_ADDRESS"), environ.get("EVENTRAIN_TOKEN")
+    if address and token:
+        return Connection(address.rstrip("/"), token)
+    path = find_home(environ) / "client.json"
+    saved = _read(path)
+    if saved is None:
+        missing = "EVENTRAIN_TOKEN is not set" if address else "No control plane is known here"
+        raise CommandFault(f"{missing}, and there is no {path}.", advice=ADVICE)
+    if address and address.rstrip("/") != saved.address:
+        # A saved token goes to no address but its own.
+        raise CommandFault(
+            f"The token in {path} is for {saved.address}, not for {address}.",
+            advice="Set EVENTRAIN_TOKEN as well.",
+        )
+    return Connection(saved.address, token or saved.token)
+
+
+def _read(path: Path) -> Connection | None:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise CommandFault(f"{path} cannot be read: {error.strerror}.", advice=ADVICE) from error
+    try:
+        saved = cast("dict[str, Any]", json.loads(text))
+        return Connection(str(saved["address"]).rstrip("/"), str(saved["token"]))
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"{path} is not what `eventrain up` writes there."
+        raise CommandFault(message, advice=ADVICE) from error

@@ -1,0 +1,187 @@
+"""One HTTP call: the envelope opened, errors typed, repeated where a repeat is harmless."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx
+
+from infra.cli.errors import Refused, ServerFault, Unreachable, Violation
+
+REPEATABLE = frozenset({"GET", "HEAD", "DELETE", "PUT"})
+NOT_READY = frozenset({429, 502, 503, 504})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a call is tried, and the longest Retry-After that is waited for."""
+
+    tries: int = 4
+    first_wait: float = 0.2
+    longest_wait: float = 30.0
+
+    def wait_before(self, attempt: int, retry_after: str | None) -> float | None:
+        """Seconds to wait before try number `attempt` + 1; None when it is time to give up."""
+        if attempt >= self.tries:
+            return None
+        asked = _seconds(retry_after)
+        if asked is None:
+            return self.first_wait * 2 ** (attempt - 1)
+        return asked if asked <= self.longest_wait else None
+
+
+class Exchange:
+    def __init__(
+        self,
+        address: str,
+        token: str,
+        *,
+        patience: Patience | None = None,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.address = address.rstrip("/")
+        self._patience = patience or Patience()
+        self._sleep = sleep
+        url = urlsplit(self.address)
+        self._http = httpx.Client(
+            base_url=self.address,
+            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+            timeout=httpx.Timeout(60.0, connect=5.0),
+            transport=transport,
+            # A proxy cannot reach this machine's loopback, and plain http needs no certificates.
+            trust_env=url.hostname not in LOOPBACK,
+            verify=url.scheme == "https",
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool | None = None,
+        **body: Any,
+    ) -> Any:
+        """The envelope's `data`. `repeatable` says that a second delivery changes nothing."""
+        given = {key: value for key, value in (params or {}).items() if value is not None}
+        request = self._http.build_request(
+            method, path, params=given, headers={**_trace_headers(), **(headers or {})}, **body
+        )
+        may_repeat = method in REPEATABLE if repeatable is None else repeatable
+        return _open(self._send(request, may_repeat), self.address)
+
+    def _send(self, request: httpx.Request, may_repeat: bool) -> httpx.Response:
+        attempt = 0
+        while True:
+            attempt += 1
+            answer = self._try(request)
+            ready = isinstance(answer, httpx.Response) and answer.status_code not in NOT_READY
+            wait = None
+            if not ready and may_repeat:
+                wait = self._patience.wait_before(attempt, _retry_after(answer))
+            if wait is not None:
+                self._sleep(wait)
+                continue
+            if isinstance(answer, httpx.Response):
+                return answer
+            raise Unreachable(f"Nobody answers at {self.address} ({_cause(answer)}).") from answer
+
+    def _try(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
+        try:
+            return self._http.send(request)
+        except httpx.UnsupportedProtocol as error:
+            message = f"{self.address!r} is no address: it must begin with http:// or https://."
+            raise Unreachable(message) from error
+        except httpx.TransportError as error:
+            return error
+
+
+def _open(response: httpx.Response, address: str) -> Any:
+    request_id = response.headers.get("X-Request-Id")
+    envelope = _envelope(response)
+    if envelope is None:
+        raise _stranger(response, address)
+    if response.is_success and envelope["status"] == "success":
+        return envelope["data"]
+    message = str(envelope["message"])
+    if response.status_code in NOT_READY - {429}:
+        raise Unreachable(message)
+    if response.is_client_error:
+        raise _refusal(response.status_code, message, envelope["data"], request_id)
+    raise ServerFault(message, status=response.status_code, request_id=request_id)
+
+
+def _envelope(response: httpx.Response) -> dict[str, Any] | None:
+    try:
+        body: object = response.json()
+    except ValueError:
+        return None
+    if not isinstance(body, dict):
+        return None
+    envelope = cast("dict[str, Any]", body)
+    return envelope if {"status", "message", "data"} <= envelope.keys() else None
+
+
+def _stranger(response: httpx.Response, address: str) -> Unreachable | ServerFault:
+    status = response.status_code
+    if status in NOT_READY:
+        return Unreachable(f"{address} is not ready (HTTP {status}).")
+    return ServerFault(
+        f"What answers at {address} does not speak as Eventrain does (HTTP {status}).",
+        status=status,
+    )
+
+
+def _refusal(status: int, message: str, data: Any, request_id: str | None) -> Refused:
+    detail = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+    violations = tuple(
+        Violation(str(error.get("field", "")), str(error.get("reason", "")))
+        for error in detail.get("errors") or ()
+    )
+    return Refused(
+        message,
+        status=status,
+        code=detail.get("code"),
+        violations=violations,
+        request_id=request_id,
+    )
+
+
+def _trace_headers() -> dict[str, str]:
+    trace, span = uuid.uuid4().hex, uuid.uuid4().hex[:16]
+    return {"X-Request-Id": str(uuid.uuid4()), "traceparent": f"00-{trace}-{span}-01"}
+
+
+def _retry_after(answer: httpx.Response | httpx.TransportError) -> str | None:
+    return answer.headers.get("Retry-After") if isinstance(answer, httpx.Response) else None
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    if not retry_after:
+        return None
+    if retry_after.isdigit():
+        return float(retry_after)
+    try:
+        moment = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _cause(error: httpx.TransportError) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "it took too long"
+    return str(error) or type(error).__name__

@@ -1,0 +1,131 @@
+"""The shapes of the answers' `data`, as far as the command line reads them.
+
+They are the JSON itself: what a newer server adds is kept and printed by `--json`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict
+
+JsonObject = dict[str, Any]
+
+TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
+
+
+class Job(TypedDict):
+    id: str
+    status: str
+    jobType: str
+    modelId: NotRequired[str | None]
+    datasetId: NotRequired[str | None]
+    submittedAt: NotRequired[str | None]
+    startedAt: NotRequired[str | None]
+    completedAt: NotRequired[str | None]
+    experimentUrl: NotRequired[str | None]
+    resourceProfile: NotRequired[JsonObject | None]
+    outputModelStorageUri: NotRequired[str | None]
+    outputModelEntryId: NotRequired[str | None]
+    name: NotRequired[str | None]
+    labels: NotRequired[dict[str, str] | None]
+    projectId: NotRequired[str | None]
+    submittedBy: NotRequired[str | None]
+    queuedAt: NotRequired[str | None]
+    progress: NotRequired[float | None]
+    attempt: NotRequired[int | None]
+    retryCount: NotRequired[int | None]
+    maxRetries: NotRequired[int | None]
+    statusReason: NotRequired[str | None]
+    waitingFor: NotRequired[str | None]
+    traceId: NotRequired[str | None]
+    health: NotRequired[Any]
+    observed: NotRequired[JsonObject | None]
+    reported: NotRequired[JsonObject | None]
+
+
+class JobPage(TypedDict):
+    jobs: list[Job]
+    nextCursor: str | None
+
+
+class Point(TypedDict):
+    name: str
+    value: float | str
+    step: int | None
+    time: str | None
+    attempt: int
+
+
+class PointPage(TypedDict):
+    points: list[Point]
+    nextCursor: str | None
+
+
+class LogLine(TypedDict):
+    attempt: int
+    stream: str
+    offset: int
+    text: str
+    time: str | None
+
+
+class LogPage(TypedDict):
+    lines: list[LogLine]
+    nextCursor: str | None
+
+
+class Change(TypedDict):
+    """One row of a job's timeline."""
+
+    sequence: int
+    type: str
+    at: str
+    attempt: NotRequired[int | None]
+    detail: NotRequired[Any]
+
+
+class Attempt(TypedDict):
+    attempt: int
+    startedAt: NotRequired[str | None]
+    endedAt: NotRequired[str | None]
+    outcome: NotRequired[str | None]
+    errorClass: NotRequired[str | None]
+    reason: NotRequired[str | None]
+
+
+class Artifact(TypedDict):
+    name: str
+    uri: str
+    url: NotRequired[str | None]
+    size: NotRequired[int | None]
+    sha256: NotRequired[str | None]
+
+
+class GpuType(TypedDict):
+    id: str
+    label: str
+    enabled: bool
+    priority: int
+
+
+class Model(TypedDict):
+    id: str
+    name: str
+    version: str
+    type: str
+    status: str
+    owner_team: NotRequired[str | None]
+    metadata: NotRequired[JsonObject | None]
+    storage_uri: NotRequired[str | None]
+    model_family: NotRequired[str | None]
+    lineage_dataset_ids: NotRequired[list[str] | None]
+    evaluation_summary: NotRequired[JsonObject | None]
+
+
+class Dataset(TypedDict):
+    id: str
+    name: str
+    version: str
+    type: NotRequired[str | None]
+    storage_uri: NotRequired[str | None]
+    owner_team: NotRequired[str | None]
+    created_at: NotRequired[str | None]

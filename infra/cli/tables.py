@@ -1,0 +1,213 @@
+"""The tables and pages that commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from infra.cli import words
+from infra.cli.replies import Artifact, Attempt, Change, Dataset, GpuType, Job, Model, Point
+
+
+def table(*headings: str) -> Table:
+    made = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in headings:
+        made.add_column(heading, no_wrap=True)
+    return made
+
+
+def jobs(rows: Sequence[Job], now: datetime) -> Table:
+    made = table("ID", "NAME", "STATUS", "DONE", "RAN", "AGE")
+    for job in rows:
+        made.add_row(
+            job["id"],
+            escape(job.get("name") or "-"),
+            words.status(job["status"]),
+            words.percent(job),
+            words.run_time(job, now),
+            words.age(job.get("submittedAt"), now),
+        )
+    return made
+
+
+def gpu_types(rows: Sequence[GpuType]) -> Table:
+    made = table("ID", "LABEL", "ENABLED", "PRIORITY")
+    for row in rows:
+        enabled = "[green]yes[/]" if row["enabled"] else "[dim]no[/]"
+        made.add_row(escape(row["id"]), escape(row["label"]), enabled, str(row["priority"]))
+    return made
+
+
+def models(rows: Sequence[Model]) -> Table:
+    made = table("NAME", "VERSION", "TYPE", "STATUS", "ID", "ADDRESS")
+    for row in rows:
+        address = escape(row.get("storage_uri") or "-")
+        made.add_row(
+            escape(row["name"]),
+            escape(row["version"]),
+            row["type"],
+            row["status"],
+            row["id"],
+            address,
+        )
+    return made
+
+
+def datasets(rows: Sequence[Dataset]) -> Table:
+    made = table("NAME", "VERSION", "TYPE", "ID", "ADDRESS")
+    for row in rows:
+        made.add_row(
+            escape(row["name"]),
+            escape(row["version"]),
+            row.get("type") or "-",
+            row["id"],
+            escape(row.get("storage_uri") or "-"),
+        )
+    return made
+
+
+def artifacts(rows: Sequence[Artifact]) -> Table:
+    made = table("FILE", "SIZE", "SHA-256")
+    for row in rows:
+        digest = row.get("sha256") or "-"
+        made.add_row(escape(row["name"]), words.size(row.get("size")), digest[:16])
+    return made
+
+
+def timeline(rows: Sequence[Change]) -> Table:
+    made = table("#", "TIME", "ATTEMPT", "WHAT", "DETAIL")
+    for row in rows:
+        made.add_row(
+            str(row["sequence"]),
+            words.clock(row["at"]),
+            _or_dash(row.get("attempt")),
+            escape(_change(row)),
+            escape(detail(row.get("detail"))),
+        )
+    return made
+
+
+def attempts(rows: Sequence[Attempt]) -> Table:
+    made = table("ATTEMPT", "STARTED", "ENDED", "OUTCOME", "CLASS", "REASON")
+    for row in rows:
+        made.add_row(
+            str(row["attempt"]),
+            words.clock(row.get("startedAt")),
+            words.clock(row.get("endedAt")),
+            row.get("outcome") or "-",
+            row.get("errorClass") or "-",
+            escape(row.get("reason") or "-"),
+        )
+    return made
+
+
+def metrics(points: Sequence[Point]) -> Table:
+    made = table("METRIC", "LAST", "STEP", "COURSE")
+    for name, course in by_name(points).items():
+        last = course[-1]
+        made.add_row(
+            escape(name),
+            words.number(last["value"]),
+            _or_dash(last["step"]),
+            words.sparkline([point["value"] for point in course]),
+        )
+    return made
+
+
+def facts(pairs: Sequence[tuple[str, str | None]]) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in pairs:
+        if value and value != "-":
+            grid.add_row(name, value)
+    return grid
+
+
+def job_facts(job: Job, now: datetime) -> Table:
+    health = words_of_health(job.get("health"))
+    return facts(
+        [
+            ("job", job["id"]),
+            ("name", escape(job.get("name") or "")),
+            ("status", _status(job)),
+            ("health", health if job["status"] in {"running", "queued"} else None),
+            ("reason", escape(job.get("statusReason") or "")),
+            ("waiting for", escape(job.get("waitingFor") or "")),
+            ("type", job["jobType"]),
+            ("labels", escape(detail(job.get("labels")))),
+            ("resources", escape(detail(job.get("resourceProfile")))),
+            ("model", job.get("modelId")),
+            ("dataset", job.get("datasetId")),
+            ("submitted", _submitted(job)),
+            ("started", words.date(job.get("startedAt"))),
+            ("ended", words.date(job.get("completedAt"))),
+            ("ran", words.run_time(job, now)),
+            ("trace", job.get("traceId")),
+            ("model address", escape(job.get("outputModelStorageUri") or "")),
+            ("catalog entry", job.get("outputModelEntryId")),
+        ]
+    )
+
+
+def job_end(job: Job, now: datetime) -> Table:
+    return facts(
+        [
+            ("status", _status(job)),
+            ("reason", escape(job.get("statusReason") or "")),
+            ("ran", words.run_time(job, now)),
+            ("model address", escape(job.get("outputModelStorageUri") or "")),
+        ]
+    )
+
+
+def by_name(points: Sequence[Point]) -> dict[str, list[Point]]:
+    courses: dict[str, list[Point]] = {}
+    for point in points:
+        courses.setdefault(point["name"], []).append(point)
+    return courses
+
+
+def words_of_health(health: Any) -> str:
+    """`alive`, or `silent, cancelling`: the health is a word, a list, or an object of marks."""
+    if isinstance(health, dict):
+        return detail(health)
+    if isinstance(health, list):
+        return ", ".join(str(word) for word in health)
+    return str(health or "")
+
+
+def detail(value: Any) -> str:
+    """An object of a timeline or a profile as `key value, key value`."""
+    if isinstance(value, dict):
+        pairs: list[tuple[str, Any]] = list(value.items())
+        return ", ".join(f"{key} {each}" for key, each in pairs if each not in (None, "", {}, []))
+    return "" if value is None else str(value)
+
+
+def _change(row: Change) -> str:
+    before, after = row.get("from"), row.get("to")
+    kind = row["type"].removeprefix("dev.eventrain.").removesuffix(".v1")
+    return f"{kind}: {before} -> {after}" if before and after else kind
+
+
+def _status(job: Job) -> str:
+    attempt = job.get("attempt")
+    allowed = job.get("maxRetries")
+    of = f", attempt {attempt}" if attempt else ""
+    retries = f" ({job.get('retryCount') or 0} of {allowed} retries used)" if allowed else ""
+    return f"{words.status(job['status'])}{of}{retries}"
+
+
+def _submitted(job: Job) -> str:
+    submitter = job.get("submittedBy")
+    by = f" by {escape(submitter)}" if submitter else ""
+    return words.date(job.get("submittedAt")) + by
+
+
+def _or_dash(value: Any) -> str:
+    return "-" if value is None else str(value)

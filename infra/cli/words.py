@@ -1,0 +1,104 @@
+"""Values as a person reads them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from infra.cli.replies import Job
+
+STYLES = {
+    "pending": "yellow",
+    "queued": "yellow",
+    "running": "cyan",
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+}
+_BARS = "▁▂▃▄▅▆▇█"
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def status(word: str) -> str:
+    return f"[{STYLES.get(word, 'default')}]{word}[/]"
+
+
+def moment(text: str | None) -> datetime | None:
+    """An ISO 8601 time; without an offset it is UTC."""
+    if not text:
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def clock(text: str | None) -> str:
+    parsed = moment(text)
+    return parsed.astimezone().strftime("%H:%M:%S") if parsed else "-"
+
+
+def date(text: str | None) -> str:
+    parsed = moment(text)
+    return parsed.astimezone().strftime("%Y-%m-%d %H:%M:%S") if parsed else "-"
+
+
+def age(text: str | None, now: datetime) -> str:
+    parsed = moment(text)
+    return duration((now - parsed).total_seconds()) if parsed else "-"
+
+
+def duration(seconds: float) -> str:
+    whole = max(0, int(seconds))
+    for size, unit, below, smaller in ((86400, "d", 3600, "h"), (3600, "h", 60, "m")):
+        if whole >= size:
+            return f"{whole // size}{unit}{whole % size // below:02}{smaller}"
+    return f"{whole // 60}m{whole % 60:02}s" if whole >= 60 else f"{whole}s"
+
+
+def run_time(job: Job, now: datetime) -> str:
+    started = moment(job.get("startedAt"))
+    if started is None:
+        return "-"
+    return duration(((moment(job.get("completedAt")) or now) - started).total_seconds())
+
+
+def size(count: int | None) -> str:
+    if count is None:
+        return "-"
+    amount, unit = float(count), 0
+    while amount >= 1024 and unit < len(_UNITS) - 1:
+        amount, unit = amount / 1024, unit + 1
+    return f"{amount:.0f} B" if unit == 0 else f"{amount:.1f} {_UNITS[unit]}"
+
+
+def number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def fraction(job: Job) -> float | None:
+    """How far a job is, between 0 and 1."""
+    if job["status"] == "succeeded":
+        return 1.0
+    progress = job.get("progress")
+    return None if progress is None else min(max(float(progress), 0.0), 1.0)
+
+
+def percent(job: Job) -> str:
+    done = fraction(job)
+    return "-" if done is None else f"{done:.0%}"
+
+
+def sparkline(values: list[float | str], width: int = 24) -> str:
+    """The course of a metric; what is no finite number leaves a gap."""
+    taken = values[:: max(1, -(-len(values) // width))]
+    finite = [float(value) for value in taken if isinstance(value, int | float)]
+    if len(finite) < 2:
+        return ""
+    low, high = min(finite), max(finite)
+    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(
+        _BARS[round((value - low) * scale)] if isinstance(value, int | float) else " "
+        for value in taken
+    )
