@@ -16,6 +16,7 @@ from common.settings import Database
 SCHEMA = "0001"
 
 Connection = asyncpg.Connection | PoolConnectionProxy
+Queryable = Connection | asyncpg.Pool
 
 
 @cache

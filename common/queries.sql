@@ -358,3 +358,23 @@ returning job_id;
 -- What a submission with this key made.
 select digest, job_id from idempotency_keys
 where project_id = $1 and subject = $2 and key = $3;
+
+-- name: read_attempt_end
+-- What was told of an attempt's end, to recognise the same end told again.
+select done ->> 'outcome' as told from attempts where job_id = $1 and attempt = $2;
+
+-- name: attempt_progressed
+-- Whether an attempt saved a checkpoint, so that another one does not begin anew.
+select exists (select from checkpoints where job_id = $1 and attempt = $2);
+
+-- name: read_grants
+-- What an attempt may read beside its own prefix, while it is the present one.
+select
+    beats.attempt,
+    jobs.request -> 'resolved' ->> 'datasetUri' as dataset_uri,
+    jobs.request -> 'resolved' ->> 'modelUri' as model_uri,
+    jobs.request -> 'resolved' -> 'checkpoint' ->> 'uri' as checkpoint_uri,
+    array(select uri from checkpoints where checkpoints.job_id = jobs.id) as checkpoints
+from jobs
+join beats on beats.job_id = jobs.id
+where jobs.id = $1;

@@ -143,6 +143,17 @@ class Storage(Concern):
 
 
 @dataclass(frozen=True, slots=True)
+class Bucket(Concern):
+    """The bucket's name alone, for those that only compare addresses."""
+
+    name: str
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        return cls(reader.text("S3_BUCKET"))
+
+
+@dataclass(frozen=True, slots=True)
 class Broker(Concern):
     url: str
 

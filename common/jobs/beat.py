@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from common.errors import NotFound, StaleAttempt
-from common.postgres import Connection, statement
+from common.postgres import Queryable, statement
+
+Command = Literal["continue", "stop", "checkpoint_and_stop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,11 @@ class Fence:
     attempt: int
     open: bool
     waiting: bool
-    command: str
+    command: Command
 
 
 async def record(
-    connection: Connection, beats: Sequence[Beat], *, now: datetime
+    connection: Queryable, beats: Sequence[Beat], *, now: datetime
 ) -> Mapping[tuple[UUID, int], Fence]:
     """Writes a group of heartbeats in one statement. What is missing from the answer was written
     nowhere: `refusal` says why."""
@@ -54,7 +57,7 @@ async def record(
     }
 
 
-async def read_fence(connection: Connection, job_id: UUID) -> Fence:
+async def read_fence(connection: Queryable, job_id: UUID) -> Fence:
     """How the job's present attempt stands. Raises NotFound."""
     row = await connection.fetchrow(statement("read_fence"), job_id)
     if row is None:
@@ -62,7 +65,7 @@ async def read_fence(connection: Connection, job_id: UUID) -> Fence:
     return Fence(**dict(row))
 
 
-async def refusal(connection: Connection, job_id: UUID) -> Exception:
+async def refusal(connection: Queryable, job_id: UUID) -> Exception:
     """Why a callback found no row to write to."""
     row = await connection.fetchrow(statement("read_fence"), job_id)
     return NotFound("there is no such job") if row is None else StaleAttempt()

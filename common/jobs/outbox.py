@@ -4,7 +4,9 @@ An event is claimed, sent and marked in three steps that hold no transaction acr
 dies in between leaves it claimed for some seconds; status-sync then sends it again.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, Protocol
@@ -16,6 +18,8 @@ from common.events import Event
 from common.postgres import statement
 
 BATCH = 200
+
+_log = logging.getLogger(__name__)
 
 
 class Publish(Protocol):
@@ -65,3 +69,31 @@ def to_event(row: Mapping[str, Any]) -> Event:
             "traceparent": row["traceparent"],
         },
     )
+
+
+class Outbox:
+    """Sends what a request just wrote, after the request: publishing never stands in its way."""
+
+    def __init__(self, pool: asyncpg.Pool, publish: Publish, now: Callable[[], datetime]) -> None:
+        self._pool = pool
+        self._publish = publish
+        self._now = now
+        self._sending: set[asyncio.Task[None]] = set()
+
+    def send_soon(self, event_ids: Collection[UUID]) -> None:
+        """Starts to send these; whatever goes wrong, the rows stay due."""
+        if event_ids:
+            task = asyncio.create_task(self._send(event_ids))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def close(self, grace: float = 5) -> None:
+        """Waits a little for what is under way."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=grace)
+
+    async def _send(self, event_ids: Collection[UUID]) -> None:
+        try:
+            await publish_events(self._pool, self._publish, now=self._now(), event_ids=event_ids)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as wrong:
+            _log.warning("events stay in the outbox for now: %r", wrong)

@@ -1,0 +1,101 @@
+"""Group commit: heartbeats that arrive while a commit runs are committed together by the next.
+
+No timer: a heartbeat that finds nobody writing is written at once. What cannot be taken is
+refused at once, and what was taken is answered after its commit, or with an error.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from uuid import UUID
+
+import asyncpg
+
+from common.errors import Invalid, Unavailable, Violation
+from common.jobs.beat import Beat, Fence
+
+Written = Mapping[tuple[UUID, int], Fence]
+Write = Callable[[Sequence[Beat]], Awaitable[Written]]
+
+LARGEST = 512
+BOUND = 8_192
+FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class Group:
+    """The heartbeats that wait, and the one task that writes them."""
+
+    def __init__(self, write: Write, *, largest: int = LARGEST, bound: int = BOUND) -> None:
+        self._write = write
+        self._largest = largest
+        self._bound = bound
+        self._waiting: list[tuple[Beat, asyncio.Future[Fence | None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    def add(self, beat: Beat) -> asyncio.Future[Fence | None]:
+        """The fence once the heartbeat is committed; None where none let it pass. Raises
+        Unavailable at once when too many wait."""
+        if len(self._waiting) >= self._bound:
+            raise Unavailable("Too many heartbeats are waiting.", retry_after=1)
+        future: asyncio.Future[Fence | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((beat, future))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_all())
+        return future
+
+    async def close(self) -> None:
+        """Commits what was taken."""
+        while self._writer is not None:
+            await asyncio.wait([self._writer])
+
+    async def _write_all(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._waiting[: self._largest]
+                del self._waiting[: self._largest]
+                await self._write_batch(batch)
+        finally:
+            self._writer = None
+
+    async def _write_batch(self, batch: list[tuple[Beat, asyncio.Future[Fence | None]]]) -> None:
+        try:
+            written = await self._try_twice([beat for beat, _ in batch])
+        except asyncpg.PostgresError as wrong:
+            if len(batch) > 1 and _is_about_data(wrong):
+                for one in batch:
+                    await self._write_batch([one])
+                return
+            _fail(batch, _refused() if _is_about_data(wrong) else _away())
+            return
+        except FAULTS:
+            _fail(batch, _away())
+            return
+        for beat, future in batch:
+            if not future.done():
+                future.set_result(written.get((beat.job_id, beat.attempt)))
+
+    async def _try_twice(self, beats: Sequence[Beat]) -> Written:
+        try:
+            return await self._write(beats)
+        except FAULTS as wrong:
+            if _is_about_data(wrong):
+                raise
+        return await self._write(beats)
+
+
+def _is_about_data(wrong: BaseException) -> bool:
+    state = getattr(wrong, "sqlstate", None) or ""
+    return state[:2] in {"22", "23"}
+
+
+def _refused() -> Exception:
+    return Invalid([Violation("", "holds a value that cannot be stored")])
+
+
+def _away() -> Exception:
+    return Unavailable("The database cannot be reached just now.", retry_after=1)
+
+
+def _fail(batch: list[tuple[Beat, asyncio.Future[Fence | None]]], wrong: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(wrong)

@@ -1,0 +1,32 @@
+"""Takes what a trainer tells."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import asyncpg
+
+from common.jobs import report
+from common.jobs.report import Report
+from common.postgres import transaction
+from functions.event.schema import Answer
+
+
+async def event(
+    told: Report,
+    *,
+    pool: asyncpg.Pool,
+    come_alive: Callable[[Report], Awaitable[None]],
+    now: datetime,
+) -> Answer:
+    """Called by a trainer with its job token. Keeps the event behind the fence of its attempt and
+    answers with its number; a checkpoint becomes a place to resume from in the same transaction.
+    A repeated CloudEvent is answered as the first was. Moves the job to running at the first sign
+    of life (`job.started`). Raises StaleAttempt for an older attempt, NotFound.
+    """
+    async with transaction(pool) as connection:
+        recorded = await report.record(connection, told, now=now)
+        if recorded.fence is not None and told.type == "checkpoint_saved":
+            await report.add_checkpoint(connection, told, recorded.number, now=now)
+    if recorded.fence is not None and recorded.fence.waiting and recorded.fence.open:
+        await come_alive(told)
+    return Answer(recorded.number)
