@@ -3,7 +3,7 @@
 import pytest
 
 from eventing.catalogue import CATALOGUE, Definition
-from tests.manifests.objects import ROOT, label, name_of, of_kind, services
+from tests.manifests.objects import ROOT, Manifest, label, name_of, of_kind, services
 
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 SERVICES = {name_of(service) for service in services()}
@@ -43,7 +43,7 @@ def test_an_event_type_is_said_by_functions_that_exist(definition: Definition) -
     ids=label,
 )
 def test_an_object_of_a_function_lives_beside_the_others_and_says_whose_it_is(
-    manifest: dict,
+    manifest: Manifest,
 ) -> None:
     assert manifest["metadata"]["namespace"] == "eventrain"
     assert manifest["metadata"]["labels"]["app.kubernetes.io/name"] == name_of(manifest)

@@ -14,7 +14,7 @@ BUILT_IN = ("", "apps", "batch", "networking.k8s.io", "rbac.authorization.k8s.io
 OBJECTS = base()
 needs_definitions = pytest.mark.skipif(
     not crds.FOLDER.is_dir(),
-    reason=f"no custom resource definitions in ../{crds.FOLDER.parent.name}/crds",
+    reason="no custom resource definitions in ../shared/crds",
 )
 
 

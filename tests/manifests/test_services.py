@@ -1,5 +1,7 @@
 """How every function runs, and how that differs by what it does."""
 
+from typing import Any
+
 import pytest
 
 from tests.manifests.objects import Manifest, at, label, name_of, of_kind, services
@@ -17,7 +19,7 @@ NOT_IN_BASE = {
 }
 
 
-def one(manifest: Manifest, path: str):
+def one(manifest: Manifest, path: str) -> Any:
     (value,) = at(manifest, path)
     return value
 
