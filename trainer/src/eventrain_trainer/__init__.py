@@ -1,0 +1,17 @@
+"""What a training program imports: three lines make it a tracked job.
+
+    import eventrain_trainer as et
+
+    run = et.start()
+    for epoch in range(1, 11):
+        run.log(epoch=epoch, loss=train_one_epoch())
+    run.finish()
+
+Outside a job the same lines print what they are told, so a script runs unchanged on a laptop.
+"""
+
+from eventrain_trainer.run import Resumed, Run
+from eventrain_trainer.start import start
+from eventrain_trainer.transfer import TransferError
+
+__all__ = ["Resumed", "Run", "TransferError", "start"]

@@ -1,0 +1,120 @@
+"""Delivers events in order, state before telemetry, each under one id however often it is sent."""
+
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from eventrain_trainer.callbacks import Callbacks, Verdict
+from eventrain_trainer.metric import timestamp
+from eventrain_trainer.patience import Backoff, Deadline
+
+TELEMETRY = frozenset({"log", "warning"})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    id: str
+    type: str
+    payload: Mapping[str, Any]
+    occurred_at: str
+    bytes: int = 0
+
+    def body(self) -> dict[str, Any]:
+        return {"type": self.type, "payload": self.payload, "occurredAt": self.occurred_at}
+
+
+class Courier:
+    """Holds every event of state; log lines and warnings only up to a bound, oldest first out."""
+
+    def __init__(
+        self,
+        *,
+        callbacks: Callbacks,
+        url: str,
+        limit_bytes: int,
+        say: Callable[[str], None],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._callbacks, self._url, self._limit = callbacks, url, limit_bytes
+        self._say, self._now = say, now
+        self._origin = uuid.uuid4().hex
+        self._count = 0
+        self._state: deque[Event] = deque()
+        self._telemetry: deque[Event] = deque()
+        self._bytes = 0
+        self._changed = threading.Condition()
+        self._never = Deadline()
+        self._thread: threading.Thread | None = None
+        self.dropped = 0
+
+    def open(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="eventrain-events", daemon=True)
+        self._thread.start()
+
+    def put(self, kind: str, payload: Mapping[str, Any], weight: int = 200) -> None:
+        with self._changed:
+            self._count += 1
+            event = Event(
+                f"{self._origin}-{self._count}", kind, payload, timestamp(self._now()), weight
+            )
+            if kind in TELEMETRY:
+                self._telemetry.append(event)
+                self._bytes += weight
+                self._bound()
+            else:
+                self._state.append(event)
+            self._changed.notify_all()
+
+    def close(self, deadline: Deadline) -> None:
+        """Waits until all is delivered, nobody wants it, or time is over."""
+        with self._changed:
+            while self._waiting() and not self._callbacks.stale and not deadline.over:
+                self._changed.wait(min(1.0, max(0.0, deadline.left)))
+        self._never.within(0)
+
+    def left_over(self) -> list[dict[str, Any]]:
+        with self._changed:
+            return [{"id": e.id, **e.body()} for e in (*self._state, *self._telemetry)]
+
+    def _run(self) -> None:
+        backoff = Backoff(0.5, 30.0)
+        while not self._callbacks.stale and not self._never.over:
+            event = self._next()
+            if event is None:
+                continue
+            reply = self._callbacks.post(self._url, event.body(), event_id=event.id)
+            if reply.verdict is Verdict.LATER:
+                self._never.pause(backoff.next(reply.retry_after))
+                continue
+            backoff.reset()
+            if reply.verdict is Verdict.REFUSED:
+                self._say(f"the control plane refused an event of type {event.type}: {reply}")
+            self._done_with(event)
+
+    def _next(self) -> Event | None:
+        with self._changed:
+            if not self._waiting():
+                self._changed.wait(1.0)
+            queue = self._state or self._telemetry
+            return queue[0] if queue else None
+
+    def _done_with(self, event: Event) -> None:
+        with self._changed:
+            if self._state and self._state[0] is event:
+                self._state.popleft()
+            elif self._telemetry and self._telemetry[0] is event:
+                self._telemetry.popleft()
+                self._bytes -= event.bytes
+            self._changed.notify_all()
+
+    def _waiting(self) -> bool:
+        return bool(self._state or self._telemetry)
+
+    def _bound(self) -> None:
+        while self._bytes > self._limit and len(self._telemetry) > 1:
+            self._bytes -= self._telemetry.popleft().bytes
+            self.dropped += 1

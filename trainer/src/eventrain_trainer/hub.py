@@ -1,0 +1,131 @@
+"""The runner's end of the socket: what its script says goes to the session."""
+
+import json
+import logging
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from eventrain_trainer.metric import Point
+from eventrain_trainer.port import End, Saved
+from eventrain_trainer.session import Session
+from eventrain_trainer.text import clean
+from eventrain_trainer.transfer import TransferError
+
+log = logging.getLogger("eventrain")
+LAST_WORDS = 5.0
+
+
+class Hub:
+    """Listens in a folder that only this user can enter; several processes may connect."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._folder = Path(tempfile.mkdtemp(prefix="eventrain-"))
+        self.path = str(self._folder / "run.sock")
+        self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._server.bind(self.path)
+        self._server.listen()
+        self._lock = threading.Lock()
+        self._peers: list[socket.socket] = []
+        self._readers: list[threading.Thread] = []
+        self._stop = ""
+        self._deeds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "observe": self._observe,
+            "event": self._event,
+            "checkpoint": self._checkpoint,
+            "artifact": self._artifact,
+            "fetch": self._fetch,
+            "finish": self._finish,
+        }
+        threading.Thread(target=self._accept, name="eventrain-hub", daemon=True).start()
+
+    def tell_stop(self, command: str) -> None:
+        with self._lock:
+            self._stop = command
+            for peer in self._peers:
+                _write(peer, {"stop": command})
+
+    def close(self) -> None:
+        """Hears what was already on its way, then takes the socket away."""
+        self._server.close()
+        with self._lock:
+            readers = list(self._readers)
+        for reader in readers:
+            reader.join(LAST_WORDS)
+        with self._lock:
+            for peer in self._peers:
+                peer.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                peer, _ = self._server.accept()
+            except OSError:
+                return
+            reader = threading.Thread(target=self._read, args=(peer,), daemon=True)
+            with self._lock:
+                self._peers.append(peer)
+                self._readers.append(reader)
+                if self._stop:
+                    _write(peer, {"stop": self._stop})
+            reader.start()
+
+    def _read(self, peer: socket.socket) -> None:
+        with peer.makefile("rb") as lines:
+            try:
+                for line in lines:
+                    self._hear(peer, line)
+            except OSError:
+                return
+
+    def _hear(self, peer: socket.socket, line: bytes) -> None:
+        try:
+            message = json.loads(line)
+            answer = self._deeds[message["do"]](message)
+        except Exception as error:  # the script's message, the runner's boundary
+            self._session.warn(f"the script said what nobody understands: {error!r}")
+            return
+        if "id" in message:
+            _write(peer, {"id": message["id"], **answer})
+
+    def _observe(self, said: dict[str, Any]) -> dict[str, Any]:
+        self._session.observe(said["latest"], [Point(*point) for point in said["points"]])
+        return {}
+
+    def _event(self, said: dict[str, Any]) -> dict[str, Any]:
+        self._session.event(said["kind"], said["payload"])
+        return {}
+
+    def _checkpoint(self, said: dict[str, Any]) -> dict[str, Any]:
+        self._session.checkpoint(
+            Saved(Path(said["path"]), said["name"], said["step"], said["epoch"], said["metrics"])
+        )
+        return {}
+
+    def _artifact(self, said: dict[str, Any]) -> dict[str, Any]:
+        self._session.artifact(Path(said["path"]), said["name"])
+        return {}
+
+    def _fetch(self, said: dict[str, Any]) -> dict[str, Any]:
+        try:
+            path = self._session.fetch(said["source"])
+        except TransferError as error:
+            return {"error": clean(str(error))}
+        return {"path": str(path) if path else None}
+
+    def _finish(self, said: dict[str, Any]) -> dict[str, Any]:
+        self._session.settle(End(**said["end"]))
+        return {}
+
+
+def _write(peer: socket.socket, message: dict[str, Any]) -> None:
+    try:
+        peer.sendall(json.dumps(message).encode() + b"\n")
+    except OSError:
+        log.debug("the script has gone")

@@ -1,0 +1,54 @@
+"""What may be a metric: a number, and on the wire `"NaN"`, `"Infinity"` or `"-Infinity"`."""
+
+import math
+import time
+from typing import NamedTuple
+
+NAME_LIMIT = 200
+
+
+class Point(NamedTuple):
+    name: str
+    value: float
+    step: int
+    time: float
+
+
+class NotAMetric(Exception):
+    """This name or value cannot be a metric."""
+
+
+def number(name: object, value: object) -> float:
+    """Takes whatever has a float in it (numpy, torch); text is refused, even if it spells one."""
+    if not isinstance(name, str) or not name or len(name) > NAME_LIMIT or "\0" in name:
+        raise NotAMetric(f"a metric's name is text of 1 to {NAME_LIMIT} characters")
+    if isinstance(value, str | bytes | bytearray):
+        raise NotAMetric(f"{name} is text, not a number")
+    try:
+        return float(value)  # pyright: ignore[reportArgumentType]
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf  # pyright: ignore[reportOperatorIssue]
+    except Exception as error:  # another library's __float__ may raise anything
+        raise NotAMetric(f"{name} is a {type(value).__name__}, not a number") from error
+
+
+def on_wire(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def point_on_wire(point: Point) -> dict[str, object]:
+    return {
+        "name": point.name,
+        "value": on_wire(point.value),
+        "step": point.step,
+        "time": timestamp(point.time),
+    }
+
+
+def timestamp(seconds: float) -> str:
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1000):03d}Z"

@@ -1,0 +1,54 @@
+"""How long to wait before the next try, and when to stop trying."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+
+
+class Backoff:
+    """Doubles from `first` to `most`, each wait spread by a fifth; a server's wish comes first."""
+
+    def __init__(self, first: float, most: float, spread: Callable[[], float] = random.random):
+        self._first, self._most, self._spread = first, most, spread
+        self._tries = 0
+
+    def reset(self) -> None:
+        self._tries = 0
+
+    def next(self, wished: float | None = None) -> float:
+        wait = min(self._first * 2.0 ** min(self._tries, 30), self._most)
+        self._tries += 1
+        if wished is not None:
+            wait = max(wait, min(wished, self._most))
+        return wait * (0.8 + 0.4 * self._spread())
+
+
+class Deadline:
+    """A point in time that starts out as never and may only come nearer."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._at = float("inf")
+        self._moved = threading.Condition()
+
+    def within(self, seconds: float) -> None:
+        with self._moved:
+            self._at = min(self._at, self._clock() + seconds)
+            self._moved.notify_all()
+
+    @property
+    def left(self) -> float:
+        return self._at - self._clock()
+
+    @property
+    def over(self) -> bool:
+        return self.left <= 0
+
+    def pause(self, seconds: float) -> bool:
+        """Waits; False when the deadline came first."""
+        until = self._clock() + seconds
+        with self._moved:
+            while (rest := min(until, self._at) - self._clock()) > 0:
+                self._moved.wait(rest)
+        return not self.over

@@ -1,0 +1,291 @@
+"""What a training program holds: no call of it waits for the network or raises into the training.
+
+The exceptions say so in their names: `dataset`, `model` and `resume` fetch, so they wait and may
+raise TransferError; `finish` waits, within bounds, until what was saved is stored.
+"""
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self
+
+from eventrain_trainer.metric import NotAMetric, Point, number
+from eventrain_trainer.outcome import classify_error
+from eventrain_trainer.port import End, Port, Saved
+from eventrain_trainer.settings import TrainerConfig
+from eventrain_trainer.text import clean, plain
+
+log = logging.getLogger("eventrain")
+
+P = ParamSpec("P")
+WARNINGS_A_RUN = 100
+LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A checkpoint of an earlier attempt, whole and verified."""
+
+    path: Path
+    step: int | None
+    epoch: int | None
+
+
+def _never_raises(
+    call: "Callable[Concatenate[Run, P], None]",
+) -> "Callable[Concatenate[Run, P], None]":
+    @functools.wraps(call)
+    def guarded(run: "Run", /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            call(run, *args, **kwargs)
+        except Exception as error:  # the SDK's boundary: telemetry never kills training
+            run.warn(f"{call.__name__}: {error}")
+
+    return guarded
+
+
+class Run:
+    """One attempt of one job, or a rehearsal of it outside any."""
+
+    def __init__(self, port: Port, config: TrainerConfig, work_dir: Path, *, muted: bool = False):
+        self._port = port
+        self._config = config
+        self._muted = muted
+        self._work_dir = work_dir
+        self._epoch: int | None = None
+        self._step: int | None = None
+        self._calls = 0
+        self._warned: set[str] = set()
+        self._signalled = False
+        self._finished = False
+        self.asked_to_stop = False
+        """Whether the program ever looks at `should_stop`."""
+
+    @property
+    def hyperparameters(self) -> Mapping[str, Any]:
+        return self._config.hyperparameters
+
+    @property
+    def config(self) -> TrainerConfig:
+        return self._config
+
+    @property
+    def work_dir(self) -> Path:
+        """A folder of the job's own, for what is fetched and saved."""
+        self._work_dir.mkdir(parents=True, exist_ok=True)
+        return self._work_dir
+
+    @property
+    def should_stop(self) -> bool:
+        """Somebody asked this training to end: save, then leave the loop."""
+        self.asked_to_stop = True
+        return self.stopping
+
+    @property
+    def stopping(self) -> bool:
+        return self._signalled or bool(self._port.stop)
+
+    @property
+    def finished(self) -> bool:
+        return self._finished
+
+    def signalled(self) -> bool:
+        """Called by the SIGTERM handler, so it takes no lock; True when it was not the first."""
+        before, self._signalled = self._signalled, True
+        return before
+
+    @_never_raises
+    def log(self, values: Mapping[str, Any] | None = None, /, **named: Any) -> None:
+        """Metrics of this moment; `epoch` and `step` say where it is."""
+        if self._muted:
+            return
+        if values:
+            named = {**values, **named}
+        latest = self._whereabouts(named)
+        step, now = self._position(), time.time()
+        points: list[Point] = []
+        for name, value in named.items():
+            try:
+                points.append(Point(name, number(name, value), step, now))
+            except NotAMetric as error:
+                self.warn(str(error))
+        self._port.observe(latest, points)
+
+    @_never_raises
+    def progress(
+        self,
+        progress: float | None = None,
+        *,
+        epoch: int | None = None,
+        total_epochs: int | None = None,
+        step: int | None = None,
+        total_steps: int | None = None,
+        message: str | None = None,
+    ) -> None:
+        """How far it is: a fraction, or counts from which one follows."""
+        if self._muted:
+            return
+        latest = self._whereabouts({"epoch": epoch, "step": step})
+        if total_epochs is not None:
+            latest["totalEpochs"] = _count(total_epochs)
+        if total_steps is not None:
+            latest["totalSteps"] = _count(total_steps)
+        if progress is not None:
+            latest["progress"] = max(0.0, min(1.0, number("progress", progress)))
+        if message is not None:
+            latest["message"] = clean(str(message), 500)
+        self._port.observe(latest, ())
+
+    @_never_raises
+    def event(self, kind: str, **payload: Any) -> None:
+        """Something that happened, in the job's timeline."""
+        if not self._muted:
+            self._port.event(clean(str(kind), 100), {k: plain(v) for k, v in payload.items()})
+
+    @_never_raises
+    def checkpoint(
+        self,
+        path: str | Path,
+        *,
+        step: int | None = None,
+        epoch: int | None = None,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Uploads a finished file in the background; let it be until then, and write the next
+        one under another name. Only once it is stored whole is it a checkpoint."""
+        found = Path(path).absolute()
+        if self._muted:
+            return
+        if not found.is_file():
+            raise ValueError(f"{path} is no file; a checkpoint is one file")
+        numbers = {name: number(name, value) for name, value in (metrics or {}).items()}
+        at_step = self._step if step is None else _count(step)
+        at_epoch = self._epoch if epoch is None else _count(epoch)
+        self._port.checkpoint(Saved(found, found.name, at_step, at_epoch, numbers))
+
+    @_never_raises
+    def artifact(self, path: str | Path, name: str | None = None) -> None:
+        """Uploads a file that the job leaves behind; without it the job has not succeeded."""
+        found = Path(path).absolute()
+        if self._muted:
+            return
+        if not found.is_file():
+            raise ValueError(f"{path} is no file")
+        self._port.artifact(found, (name or found.name).strip("/"))
+
+    def warn(self, message: str) -> None:
+        """Each warning is told once, and not without end."""
+        if message in self._warned or len(self._warned) >= WARNINGS_A_RUN:
+            return
+        self._warned.add(message)
+        log.warning("%s", message)
+        if not self._muted:
+            with suppress(Exception):  # the guard of the others ends here
+                self._port.event("warning", {"message": clean(message, 2000)})
+
+    def dataset(self) -> Path | None:
+        """The job's dataset: a file, or a folder of files; None where it names none."""
+        return self._port.fetch("dataset")
+
+    def model(self) -> Path | None:
+        """The base model that this job starts from; None where it names none."""
+        return self._port.fetch("model")
+
+    def resume(self) -> Resumed | None:
+        """The newest checkpoint of an earlier attempt; None where there is none that is whole."""
+        known = self._config.checkpoint
+        path = self._port.fetch("checkpoint") if known else None
+        return Resumed(path, known.step, known.epoch) if path and known else None
+
+    @_never_raises
+    def finish(
+        self,
+        *,
+        outcome: str | None = None,
+        message: str = "",
+        metrics: Mapping[str, Any] | None = None,
+        error_class: str = "",
+        exit_code: int | None = None,
+        mlflow_run_id: str = "",
+    ) -> None:
+        """The training's own last word. One that was asked to stop has not succeeded, unless it
+        says so by its outcome."""
+        if self._muted or self._finished:
+            return
+        self._finished = True
+        stopped = self.stopping and outcome is None
+        numbers = {name: number(name, value) for name, value in (metrics or {}).items()}
+        self._port.finish(
+            End(
+                outcome="failed" if stopped else outcome or "succeeded",
+                message=message or ("stopped when asked to" if stopped else ""),
+                error_class="transient" if stopped else error_class,
+                exit_code=exit_code,
+                metrics=numbers,
+                mlflow_run_id=mlflow_run_id,
+            )
+        )
+
+    def fail(self, error: BaseException) -> None:
+        """Says that this exception ended the training."""
+        code = error.code if isinstance(error, SystemExit) else 1
+        if isinstance(error, SystemExit) and code in (None, 0):
+            self.finish()
+            return
+        self.finish(
+            outcome="failed",
+            error_class="transient" if self.stopping else classify_error(error),
+            message=f"{type(error).__name__}: {error}",
+            exit_code=code if isinstance(code, int) else 1,
+        )
+
+    def close(self) -> None:
+        self._port.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.finish()
+        else:
+            self.fail(error)
+
+    def _whereabouts(self, named: dict[str, Any]) -> dict[str, Any]:
+        self._calls += 1
+        latest: dict[str, Any] = {}
+        epoch, step = named.pop("epoch", None), named.pop("step", None)
+        if epoch is not None and (whole := self._count("epoch", epoch)) is not None:
+            latest["epoch"] = self._epoch = whole
+        if step is not None and (whole := self._count("step", step)) is not None:
+            latest["step"] = self._step = whole
+        return latest
+
+    def _count(self, name: str, value: Any) -> int | None:
+        try:
+            return _count(value)
+        except (TypeError, ValueError, OverflowError):
+            self.warn(f"{name} is no count")
+            return None
+
+    def _position(self) -> int:
+        if self._step is not None:
+            return self._step
+        return self._epoch if self._epoch is not None else self._calls
+
+
+def _count(value: Any) -> int:
+    whole = int(value)
+    if not 0 <= whole <= LARGEST:
+        raise ValueError(f"{value} is no count")
+    return whole

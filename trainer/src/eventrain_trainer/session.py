@@ -1,0 +1,236 @@
+"""One attempt's voice: it beats, tells events, uploads, fetches, and says how it ended."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eventrain_trainer.beat import Beat
+from eventrain_trainer.callbacks import Callbacks, Verdict
+from eventrain_trainer.courier import Courier
+from eventrain_trainer.fetch import Fetcher
+from eventrain_trainer.metric import Point, on_wire
+from eventrain_trainer.outcome import Ending
+from eventrain_trainer.patience import Backoff, Deadline
+from eventrain_trainer.port import End, Saved, Source
+from eventrain_trainer.result import compose_result
+from eventrain_trainer.settings import Settings
+from eventrain_trainer.spool import Spool
+from eventrain_trainer.text import clean
+from eventrain_trainer.job_token import Token
+from eventrain_trainer.transfer import Stored, Transfer
+from eventrain_trainer.upload import Task, Uploader
+from eventrain_trainer.wire import Wire
+
+log = logging.getLogger("eventrain")
+
+
+class Session:
+    """Nothing here waits for the network but `fetch`, `settle`, `finish` and `conclude`."""
+
+    def __init__(
+        self, settings: Settings, on_stop: Callable[[str], None] = lambda command: None
+    ) -> None:
+        self._settings = settings
+        self._on_stop = on_stop
+        self.stop = ""
+        self._uploads_end = Deadline()
+        self._last = Deadline()
+        wire = Wire(settings.request_timeout)
+        self._callbacks = Callbacks(
+            wire=wire,
+            token=Token(settings.token, settings.token_file),
+            source=f"/jobs/{settings.job_id}/attempts/{settings.attempt}",
+            traceparent=settings.traceparent,
+        )
+        self._transfer = Transfer(
+            callbacks=self._callbacks, addresses_url=settings.addresses_url, wire=wire
+        )
+        self._fetcher = Fetcher(settings, self._transfer, self.warn)
+        self._uploader = Uploader(self._transfer, self._uploads_end)
+        self._spool = Spool(settings.spool_bytes)
+        self._courier = Courier(
+            callbacks=self._callbacks,
+            url=settings.event_url,
+            limit_bytes=settings.spool_bytes,
+            say=log.warning,
+        )
+        self._beat = Beat(
+            spool=self._spool,
+            callbacks=self._callbacks,
+            url=settings.heartbeat_url,
+            interval=settings.interval,
+            on_command=self._obey,
+            trace_id=settings.trace_id,
+        )
+        self._artifacts: dict[str, Stored] = {}
+        self._lost: list[str] = []
+        self._end = End()
+        self._concluded = threading.Lock()
+
+    @property
+    def end(self) -> End:
+        return self._end
+
+    @property
+    def stale(self) -> bool:
+        return self._callbacks.stale
+
+    def open(self) -> None:
+        if self._settings.total_epochs:
+            self._spool.observe({"totalEpochs": self._settings.total_epochs}, ())
+        self._beat.open()
+        self._courier.open()
+        self._uploader.open()
+
+    def observe(self, latest: Mapping[str, Any], points: Sequence[Point]) -> None:
+        self._spool.observe(latest, points)
+
+    def event(self, kind: str, payload: Mapping[str, Any], weight: int = 200) -> None:
+        self._courier.put(kind, payload, weight)
+
+    def warn(self, message: str) -> None:
+        log.warning("%s", message)
+        self._courier.put("warning", {"message": clean(message, 2000)})
+
+    def checkpoint(self, saved: Saved) -> None:
+        """The event follows the upload: what is half there was never saved."""
+
+        def stored(found: Stored) -> None:
+            payload: dict[str, Any] = {
+                "name": found.name.rpartition("/")[2],
+                "uri": found.uri,
+                "sha256": found.sha256,
+                "size": found.size,
+                "step": saved.step,
+                "epoch": saved.epoch,
+            }
+            if saved.metrics:
+                payload["metrics"] = _on_wire(saved.metrics)
+            self._courier.put("checkpoint_saved", payload)
+
+        self._uploader.put(
+            Task(saved.path, "checkpoints", saved.name, stored, self.warn, by_content=True)
+        )
+
+    def artifact(self, path: Path, name: str) -> None:
+        def stored(found: Stored) -> None:
+            self._artifacts[name] = found
+
+        def lost(message: str) -> None:
+            self._lost.append(name)
+            self.warn(message)
+
+        self._uploader.put(Task(path, "artifacts", name, stored, lost))
+
+    def fetch(self, source: Source) -> Path | None:
+        return self._fetcher.fetch(source)
+
+    def hurry(self, seconds: float) -> None:
+        """The pod is going: whatever is still to be sent has this long."""
+        self._uploads_end.within(seconds * 0.7)
+        self._last.within(seconds)
+
+    def settle(self, end: End) -> None:
+        """What the training said last; waits until its files are stored or time is over."""
+        self._end = end
+        self._uploads_end.within(self._settings.upload_wait)
+        self._uploader.drain()
+
+    def finish(self, end: End) -> None:
+        self.settle(end)
+        stopped = self.stop and not end.outcome
+        self.conclude(
+            Ending(
+                outcome="failed" if stopped else end.outcome or "succeeded",
+                error_class="transient" if stopped else end.error_class,
+                exit_code=end.exit_code,
+                message=end.message or (f"stopped by the command {self.stop}" if stopped else ""),
+            )
+        )
+
+    def close(self) -> None:
+        """For a program that ended without a word: the pod's end is then the evidence."""
+
+    def conclude(self, ending: Ending) -> bool:
+        """Delivers everything, `done` last; True when it arrived there or in S3. Only once."""
+        if not self._concluded.acquire(blocking=False) or self.stale:
+            return False
+        self.settle(self._end)
+        self._last.within(self._settings.done_wait)
+        done = self._done(ending)
+        self._courier.close(self._share_of_what_is_left())
+        self._beat.close(self._share_of_what_is_left())
+        if self._say_done(done) and not self._left_over():
+            return True
+        if self.stale:
+            return False
+        return self._leave_result(done)
+
+    def _done(self, ending: Ending) -> dict[str, Any]:
+        lost = sorted({*self._lost, *self._uploader.left()})
+        if lost and ending.outcome == "succeeded":
+            names = ", ".join(lost)
+            ending = Ending("failed", "transient", 0, f"trained, but not uploaded: {names}")
+        body: dict[str, Any] = {
+            "outcome": ending.outcome,
+            "metrics": _on_wire({**self._spool.metrics(), **self._end.metrics}),
+            "artifacts": [
+                {"name": name, "uri": found.uri, "sha256": found.sha256, "size": found.size}
+                for name, found in sorted(self._artifacts.items())
+            ],
+        }
+        if ending.error_class:
+            body["errorClass"] = ending.error_class
+        if ending.exit_code is not None:
+            body["exitCode"] = ending.exit_code
+        if ending.message or self._end.message:
+            body["message"] = clean(ending.message or self._end.message, 4000)
+        if self._end.mlflow_run_id:
+            body["mlflowRunId"] = self._end.mlflow_run_id
+        return body
+
+    def _say_done(self, done: Mapping[str, Any]) -> bool:
+        backoff = Backoff(0.5, 5.0)
+        event_id = f"{self._settings.job_id}-{self._settings.attempt}-done"
+        while True:
+            reply = self._callbacks.post(self._settings.done_url, done, event_id=event_id)
+            if reply.verdict is not Verdict.LATER:
+                log.info("done: %s %s", reply.verdict.value, reply.message)
+                return reply.verdict is Verdict.OK
+            if not self._last.pause(backoff.next(reply.retry_after)):
+                log.warning("done was not delivered: %s", reply.message)
+                return False
+
+    def _left_over(self) -> bool:
+        return bool(len(self._spool) or self._courier.left_over())
+
+    def _leave_result(self, done: Mapping[str, Any]) -> bool:
+        if not self._settings.result_put_url:
+            return False
+        body = compose_result(done, self._beat.left_over(), self._courier.left_over())
+        backoff, tries = Backoff(0.5, 5.0), Deadline()
+        tries.within(max(5.0, min(30.0, self._settings.grace / 4)))
+        while not self._transfer.put_result(self._settings.result_put_url, body):
+            if not tries.pause(backoff.next()):
+                log.warning("the result could not be left in S3 either")
+                return False
+        log.info("the result was left in S3")
+        return True
+
+    def _share_of_what_is_left(self) -> Deadline:
+        share = Deadline()
+        share.within(max(0.0, self._last.left) * 0.4)
+        return share
+
+    def _obey(self, command: str) -> None:
+        if self.stop == command:
+            return
+        self.stop = command
+        log.warning("asked to stop: %s", command)
+        self._on_stop(command)
+
+
+def _on_wire(metrics: Mapping[str, float]) -> dict[str, float | str]:
+    return {name: on_wire(value) for name, value in metrics.items()}

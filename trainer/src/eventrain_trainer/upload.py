@@ -1,0 +1,73 @@
+"""Uploads in the background, one after the other, in the order in which they were asked for."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from eventrain_trainer.patience import Deadline
+from eventrain_trainer.transfer import Stored, Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Either `stored` or `lost` is called, once, in the uploader's thread."""
+
+    path: Path
+    folder: str
+    name: str
+    stored: Callable[[Stored], None]
+    lost: Callable[[str], None]
+    by_content: bool = False
+    """The digest goes into the name, so that a later file of the same name is another object."""
+
+    def key(self, sha256: str) -> str:
+        stem = f"{sha256[:16]}-{self.name}" if self.by_content else self.name
+        return f"{self.folder}/{stem}"
+
+
+class Uploader:
+    def __init__(self, transfer: Transfer, deadline: Deadline) -> None:
+        self._transfer, self._deadline = transfer, deadline
+        self._tasks: deque[Task] = deque()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="eventrain-uploads", daemon=True)
+        self._thread.start()
+
+    def put(self, task: Task) -> None:
+        with self._changed:
+            self._tasks.append(task)
+            self._changed.notify_all()
+
+    def drain(self) -> None:
+        """Waits until nothing is left to upload or the deadline is over."""
+        with self._changed:
+            while self._tasks and not self._deadline.over:
+                self._changed.wait(min(1.0, max(0.0, self._deadline.left)))
+
+    def left(self) -> list[str]:
+        with self._changed:
+            return [task.name for task in self._tasks]
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._tasks:
+                    self._changed.wait()
+                task = self._tasks[0]
+            self._upload(task)
+            with self._changed:
+                self._tasks.popleft()
+                self._changed.notify_all()
+
+    def _upload(self, task: Task) -> None:
+        try:
+            stored = self._transfer.upload(task.path, task.key, self._deadline)
+        except Exception as error:  # a thread's boundary: the training must not hear of it
+            task.lost(f"{task.name} was not uploaded: {error}")
+        else:
+            task.stored(stored)
