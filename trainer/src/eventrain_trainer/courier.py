@@ -12,7 +12,7 @@ from eventrain_trainer.callbacks import Callbacks, Verdict
 from eventrain_trainer.metric import timestamp
 from eventrain_trainer.patience import Backoff, Deadline
 
-TELEMETRY = frozenset({"log", "warning"})
+STATE = frozenset({"checkpoint_saved"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Event:
 
 
 class Courier:
-    """Holds every event of state; log lines and warnings only up to a bound, oldest first out."""
+    """Holds every event of state; all others only up to a bound, oldest first out."""
 
     def __init__(
         self,
@@ -61,12 +61,12 @@ class Courier:
             event = Event(
                 f"{self._origin}-{self._count}", kind, payload, timestamp(self._now()), weight
             )
-            if kind in TELEMETRY:
+            if kind in STATE:
+                self._state.append(event)
+            else:
                 self._telemetry.append(event)
                 self._bytes += weight
                 self._bound()
-            else:
-                self._state.append(event)
             self._changed.notify_all()
 
     def close(self, deadline: Deadline) -> None:

@@ -28,7 +28,7 @@ def number(name: object, value: object) -> float:
         return float(value)  # pyright: ignore[reportArgumentType]
     except OverflowError:
         return math.inf if value > 0 else -math.inf  # pyright: ignore[reportOperatorIssue]
-    except Exception as error:  # another library's __float__ may raise anything
+    except Exception as error:
         raise NotAMetric(f"{name} is a {type(value).__name__}, not a number") from error
 
 

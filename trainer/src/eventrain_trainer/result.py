@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from eventrain_trainer.courier import STATE
+
 RESULT_LIMIT = 4 * 1024 * 1024
 
 
@@ -13,7 +15,7 @@ def compose_result(
     """Within the bound: telemetry goes first, oldest first; state stays whatever it weighs."""
     while True:
         body = json.dumps({"done": done, "heartbeats": heartbeats, "events": events}).encode()
-        telemetry = [event for event in events if event["type"] in ("log", "warning")]
+        telemetry = [event for event in events if event["type"] not in STATE]
         if len(body) <= RESULT_LIMIT or not (heartbeats or telemetry):
             return body
         heartbeats = heartbeats[(len(heartbeats) + 1) // 2 :]

@@ -43,7 +43,7 @@ def _never_raises(
     def guarded(run: "Run", /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             call(run, *args, **kwargs)
-        except Exception as error:  # the SDK's boundary: telemetry never kills training
+        except Exception as error:  # noqa: BLE001 telemetry never kills training
             run.warn(f"{call.__name__}: {error}")
 
     return guarded

@@ -159,7 +159,8 @@ def _spawn(argv: list[str], environ: Mapping[str, str], news: News) -> subproces
 
 
 def _capture(child: subprocess.Popen[bytes], session: Session) -> list[Capture]:
-    assert child.stdout is not None and child.stderr is not None
+    assert child.stdout is not None
+    assert child.stderr is not None
     return [
         Capture(child.stdout, sys.stdout.buffer, LineChunks("stdout", session.event)),
         Capture(child.stderr, sys.stderr.buffer, LineChunks("stderr", session.event)),

@@ -10,6 +10,7 @@ from eventrain_trainer.beat import Beat
 from eventrain_trainer.callbacks import Callbacks, Verdict
 from eventrain_trainer.courier import Courier
 from eventrain_trainer.fetch import Fetcher
+from eventrain_trainer.job_token import Token
 from eventrain_trainer.metric import Point, on_wire
 from eventrain_trainer.outcome import Ending
 from eventrain_trainer.patience import Backoff, Deadline
@@ -18,7 +19,6 @@ from eventrain_trainer.result import compose_result
 from eventrain_trainer.settings import Settings
 from eventrain_trainer.spool import Spool
 from eventrain_trainer.text import clean
-from eventrain_trainer.job_token import Token
 from eventrain_trainer.transfer import Stored, Transfer
 from eventrain_trainer.upload import Task, Uploader
 from eventrain_trainer.wire import Wire

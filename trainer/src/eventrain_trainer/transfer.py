@@ -6,13 +6,13 @@ past its hour. What is large goes up in parts. A digest, where one is known, is 
 
 import hashlib
 import os
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
+from xml.etree import ElementTree
 
 from eventrain_trainer.callbacks import Callbacks, Verdict
 from eventrain_trainer.patience import Backoff, Deadline

@@ -67,7 +67,7 @@ class Uploader:
     def _upload(self, task: Task) -> None:
         try:
             stored = self._transfer.upload(task.path, task.key, self._deadline)
-        except Exception as error:  # a thread's boundary: the training must not hear of it
+        except Exception as error:  # noqa: BLE001 the thread's boundary
             task.lost(f"{task.name} was not uploaded: {error}")
         else:
             task.stored(stored)

@@ -1,0 +1,1 @@
+"""scikit-learn: a classifier trained epoch by epoch. README.md says what it takes."""
