@@ -94,7 +94,7 @@ def _show_success(demo: Demo, job_id: str, model: Model) -> None:
     output.show(tables.job_end(page["job"], datetime.now(UTC)))
     show_part("Metrics", tables.metrics(page["points"]), output)
     show_part("Timeline", tables.timeline(page["timeline"]), output)
-    show_part("Catalog entry", tables.models([model]), output)
+    show_part("Catalog entry", tables.model_facts(model), output)
     show_part("Files", tables.artifacts(page["artifacts"]), output)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from infra.cli import words
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from infra.cli.output import Output
+
+# As many of a metric's last points as a moving picture has use for.
+COURSE = 500
 
 
 def show_progress(updates: Iterable[Progress | Silence], output: Output) -> Job:
@@ -79,19 +84,20 @@ def _as_picture(updates: Iterable[Progress | Silence], output: Output) -> Job:
     from rich.live import Live
 
     job: Job | None = None
-    points: list[Point] = []
+    courses: dict[str, deque[Point]] = {}
     with Live(console=output.console, refresh_per_second=8) as live:
         for update in updates:
             if isinstance(update, Silence):
-                live.update(_picture(job, points, f"{update.reason} Trying again."))
+                live.update(_picture(job, courses, f"{update.reason} Trying again."))
                 continue
             job = update.job
-            points += update.points
-            live.update(_picture(job, points, ""))
+            for point in update.points:
+                courses.setdefault(point["name"], deque(maxlen=COURSE)).append(point)
+            live.update(_picture(job, courses, ""))
     return _ended(job)
 
 
-def _picture(job: Job | None, points: list[Point], notice: str) -> RenderableType:
+def _picture(job: Job | None, courses: dict[str, deque[Point]], notice: str) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
@@ -100,8 +106,8 @@ def _picture(job: Job | None, points: list[Point], notice: str) -> RenderableTyp
     parts: list[RenderableType] = []
     if job is not None:
         parts.append(_bar(job))
-    if points:
-        parts.append(tables.metrics(points))
+    if courses:
+        parts.append(tables.metrics(list(chain.from_iterable(courses.values()))))
     if notice:
         parts.append(Text(notice, style="yellow"))
     return Group(*parts)

@@ -72,7 +72,7 @@ class Output:
 
             unbounded = not stream.isatty() and "COLUMNS" not in os.environ
             width = UNBOUNDED if unbounded else None
-            self._consoles[name] = Console(file=stream, width=width)
+            self._consoles[name] = Console(stderr=name == "stderr", width=width)
         return self._consoles[name]
 
 

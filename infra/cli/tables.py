@@ -43,30 +43,34 @@ def gpu_types(rows: Sequence[GpuType]) -> Table:
 
 
 def models(rows: Sequence[Model]) -> Table:
-    made = table("NAME", "VERSION", "TYPE", "STATUS", "ID", "ADDRESS")
+    made = table("NAME", "VERSION", "TYPE", "STATUS", "ID")
     for row in rows:
-        address = escape(row.get("storage_uri") or "-")
-        made.add_row(
-            escape(row["name"]),
-            escape(row["version"]),
-            row["type"],
-            row["status"],
-            row["id"],
-            address,
-        )
+        name, version = escape(row["name"]), escape(row["version"])
+        made.add_row(name, version, row["type"], row["status"], row["id"])
     return made
 
 
+def model_facts(model: Model) -> Table:
+    return facts(
+        [
+            ("model", model["id"]),
+            ("name", escape(model["name"])),
+            ("version", escape(model["version"])),
+            ("type", model["type"]),
+            ("status", model["status"]),
+            ("address", escape(model.get("storage_uri") or "")),
+            ("owner", escape(model.get("owner_team") or "")),
+            ("made from", escape(", ".join(model.get("lineage_dataset_ids") or []))),
+            ("evaluation", escape(detail(model.get("evaluation_summary")))),
+        ]
+    )
+
+
 def datasets(rows: Sequence[Dataset]) -> Table:
-    made = table("NAME", "VERSION", "TYPE", "ID", "ADDRESS")
+    made = table("NAME", "VERSION", "TYPE", "ID")
     for row in rows:
-        made.add_row(
-            escape(row["name"]),
-            escape(row["version"]),
-            row.get("type") or "-",
-            row["id"],
-            escape(row.get("storage_uri") or "-"),
-        )
+        name, version = escape(row["name"]), escape(row["version"])
+        made.add_row(name, version, row.get("type") or "-", row["id"])
     return made
 
 
@@ -185,7 +189,9 @@ def detail(value: Any) -> str:
     """An object of a timeline or a profile as `key value, key value`."""
     if isinstance(value, dict):
         pairs: list[tuple[str, Any]] = list(value.items())
-        return ", ".join(f"{key} {each}" for key, each in pairs if each not in (None, "", {}, []))
+        return ", ".join(
+            f"{key} {words.number(each)}" for key, each in pairs if each not in (None, "", {}, [])
+        )
     return "" if value is None else str(value)
 
 

@@ -25,11 +25,15 @@ def gpu_types(session: Session, env: str | None) -> None:
 
 
 @click.command()
+@click.argument("model_id", metavar="[ID]", required=False)
 @click.option("--status", help="draft, under_review, approved or deprecated.")
 @json_flag
 @click.pass_obj
-def models(session: Session, status: str | None) -> None:
-    """List the models in the catalog."""
+def models(session: Session, model_id: str | None, status: str | None) -> None:
+    """List the models in the catalog, or show one."""
+    if model_id:
+        _show_model(session, model_id)
+        return
     with session.client() as client:
         rows = client.models(status=status)
     if session.output.as_json:
@@ -54,3 +58,14 @@ def datasets(session: Session) -> None:
     from infra.cli import tables
 
     session.output.show(tables.datasets(rows) if rows else "No datasets yet.")
+
+
+def _show_model(session: Session, model_id: str) -> None:
+    with session.client() as client:
+        model = client.model(model_id)
+    if session.output.as_json:
+        session.output.data(model)
+        return
+    from infra.cli import tables
+
+    session.output.show(tables.model_facts(model))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from infra.cli.connection import find_home
 from infra.cli.options import json_flag
 from infra.cli.session import Session
+
+if TYPE_CHECKING:
+    from infra.local.settings import StackSettings
 
 port_option = click.option(
     "--port",
@@ -33,7 +36,7 @@ def up(session: Session, port: int, home: Path | None) -> None:
     """Start the whole platform on this machine, until Ctrl-C."""
     from infra.cli.local_run import stay_up
 
-    raise SystemExit(stay_up(_home(session, home), port, session.output))
+    raise SystemExit(stay_up(_settings(session, home, port), session.output))
 
 
 @click.command()
@@ -51,8 +54,10 @@ def demo(session: Session, port: int, home: Path | None, once: bool) -> None:
     from infra.cli.local_run import show_demo
 
     stay = session.output.live and not once
-    raise SystemExit(show_demo(_home(session, home), port, session.output, stay=stay))
+    raise SystemExit(show_demo(_settings(session, home, port), session.output, stay=stay))
 
 
-def _home(session: Session, given: Path | None) -> Path:
-    return (given or find_home(session.environ)).expanduser().absolute()
+def _settings(session: Session, home: Path | None, port: int) -> StackSettings:
+    from infra.local.settings import StackSettings
+
+    return StackSettings.from_environ(session.environ, home=home, port=port)

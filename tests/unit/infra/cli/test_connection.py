@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from infra.cli.connection import Connection, find_connection
+from infra.cli.errors import CommandFault
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    saved = {"address": "http://127.0.0.1:8400", "token": "saved", "projectId": "p"}
+    (tmp_path / "client.json").write_text(json.dumps(saved))
+    return tmp_path
+
+
+class TestFindConnection:
+    def test_prefers_the_environment(self, home: Path) -> None:
+        environ = {
+            "EVENTRAIN_HOME": str(home),
+            "EVENTRAIN_ADDRESS": "https://prod/",
+            "EVENTRAIN_TOKEN": "mine",
+        }
+        assert find_connection(environ) == Connection("https://prod", "mine")
+
+    def test_reads_what_the_stack_wrote(self, home: Path) -> None:
+        found = find_connection({"EVENTRAIN_HOME": str(home)})
+        assert found == Connection("http://127.0.0.1:8400", "saved")
+
+    def test_sends_a_saved_token_to_no_other_address(self, home: Path) -> None:
+        environ = {"EVENTRAIN_HOME": str(home), "EVENTRAIN_ADDRESS": "https://elsewhere"}
+        with pytest.raises(CommandFault, match="not for https://elsewhere"):
+            find_connection(environ)
+
+    def test_says_what_to_do_when_nothing_is_known(self, tmp_path: Path) -> None:
+        with pytest.raises(CommandFault) as caught:
+            find_connection({"EVENTRAIN_HOME": str(tmp_path)})
+        assert "eventrain up" in caught.value.advice
+
+    @pytest.mark.parametrize("text", ["", "{}", "[]", '{"address": "x"'])
+    def test_refuses_a_file_that_is_something_else(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "client.json").write_text(text)
+        with pytest.raises(CommandFault, match=r"client\.json"):
+            find_connection({"EVENTRAIN_HOME": str(tmp_path)})
+
+    def test_prints_no_token(self) -> None:
+        assert "secret-token" not in repr(Connection("http://there", "secret-token"))
