@@ -1,0 +1,68 @@
+# Everything that set-up needs is put below this folder: uv in .tools, its cache in .cache, the
+# environments in .venv (control plane) and .venvs (one for each trainer).
+PYTHON ?= python3
+UV_VERSION := 0.13.8
+ONCE ?=
+ARGS ?=
+
+export UV_CACHE_DIR := $(CURDIR)/.cache/uv
+export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
+export UV_PYTHON_DOWNLOADS := never
+export UV_COMPILE_BYTECODE := 1
+export UV_NO_PROGRESS := 1
+export PYRIGHT_PYTHON_CACHE_DIR := $(CURDIR)/.cache/pyright
+export ONCE
+
+UV := $(CURDIR)/.tools/bin/uv
+BIN := $(CURDIR)/.venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check bench fmt clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.made .venvs/trainer-sklearn/.made ## Install all that demo, up and test need, below this folder
+
+demo: setup ## Run a training job from submit to a registered model (ONCE=1: then stop everything)
+	@$(BIN)/eventrain demo $(ARGS)
+
+up: setup ## Run the local stack until Ctrl-C
+	@$(BIN)/eventrain up $(ARGS)
+
+test: setup ## Run every test, on real parts (ARGS="-k name" for some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/.made ## Format, lint, types, import contracts, spelling, manifests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+	@$(BIN)/codespell $$(git ls-files)
+	@$(BIN)/python -m pytest -q tests/manifests
+
+bench: setup ## Measure against the baselines (ARGS=--quick)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+fmt: .venv/.made ## Format, and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean: ## Remove what set-up made; EVENTRAIN_HOME stays
+	@rm -rf .venv .venvs .tools .cache
+
+.venv/.made: pyproject.toml uv.lock | $(UV)
+	@echo "installing Eventrain into .venv"
+	@$(UV) sync --quiet --locked --python $(PYTHON) --extra local
+	@touch $@
+
+.venvs/trainer-sklearn/.made: trainer/pyproject.toml trainer/uv.lock | $(UV)
+	@echo "installing the scikit-learn trainer into .venvs/trainer-sklearn"
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venvs/trainer-sklearn $(UV) sync --quiet --locked --python $(PYTHON) --project trainer --extra sklearn
+	@touch $@
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit("Eventrain needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	@echo "installing uv into .tools"
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
