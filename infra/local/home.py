@@ -95,9 +95,9 @@ def write_private(file: Path, text: str, *, durable: bool = True) -> None:
     with contextlib.suppress(FileNotFoundError):
         fresh.unlink()
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w") as opened:
+    with os.fdopen(descriptor, "w") as opened:
         opened.write(text)
         if durable:
             opened.flush()
             os.fsync(opened.fileno())
-    os.replace(fresh, file)
+    fresh.replace(file)

@@ -8,7 +8,6 @@ CAP_DAC_OVERRIDE instead. A uid without an entry in /etc/passwd, which initdb an
 runs in a user namespace where it is seen as `nobody`.
 """
 
-import asyncio
 import importlib.util
 import os
 import pwd
@@ -257,5 +256,3 @@ def _version(folder: Path) -> int:
     except (OSError, subprocess.CalledProcessError) as problem:
         raise PartMissing(f"{folder / 'postgres'} does not run here: {problem}.") from problem
     return int(answer.stdout.split()[2].partition(".")[0].removesuffix("devel"))
-
-

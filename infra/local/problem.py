@@ -1,11 +1,11 @@
 """What keeps the local stack from running, each as one sentence a person can act on.
 
-    StackProblem
-    ├── HomeProblem      the folder: in use, read-only, full
-    ├── PortTaken        another program listens there
-    ├── PartMissing      a binary or a file of the clone is not there
-    ├── PartFailed       a part was started and did not come up
-    └── ManifestProblem  a manifest says what the stack cannot follow
+StackProblem
+├── HomeProblem      the folder: in use, read-only, full
+├── PortTaken        another program listens there
+├── PartMissing      a binary or a file of the clone is not there
+├── PartFailed       a part was started and did not come up
+└── ManifestProblem  a manifest says what the stack cannot follow
 """
 
 
@@ -31,3 +31,7 @@ class PartFailed(StackProblem):
 
 class ManifestProblem(StackProblem):
     """A manifest cannot be followed on one machine."""
+
+
+class Interrupted(StackProblem):
+    """The stack was asked to stop."""

@@ -74,7 +74,8 @@ async def start(command: Command) -> Child:
         {"parent": os.getpid(), "death_signal": int(command.death_signal), **command.identity}
     )
     command.log.parent.mkdir(parents=True, exist_ok=True)
-    with open(command.log, "ab") as log:
+    log = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", str(LAUNCHER), settings, *command.argv),
             cwd=command.folder,
@@ -84,6 +85,8 @@ async def start(command: Command) -> Child:
             stderr=log,
             start_new_session=True,
         )
+    finally:
+        os.close(log)
     return Child(command, process)
 
 
@@ -104,8 +107,8 @@ def started_at(pid: int) -> str | None:
 def log_tail(log: Path, lines: int = 3) -> str:
     """The last lines of a log, for the sentence that says why a part did not come up."""
     try:
-        with open(log, "rb") as file:
-            file.seek(max(0, os.path.getsize(log) - 4096))
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4096))
             text = file.read().decode(errors="replace")
     except OSError:
         return ""
