@@ -66,15 +66,17 @@ def job_request(dataset_id: str) -> JsonObject:
 
 
 def _have_dataset(demo: Demo) -> Dataset:
-    for dataset in demo.client.datasets():
-        if dataset["name"] == DATASET["name"] and dataset.get("storage_uri"):
+    named = [each for each in demo.client.datasets() if each["name"] == DATASET["name"]]
+    for dataset in named:
+        if dataset.get("storage_uri"):
             demo.output.line(f"[bold]Dataset[/]  {dataset['name']} is in the catalog already")
             return dataset
     file = demo.make_data(demo.scratch)
-    created = demo.client.create_dataset(DATASET)
-    demo.client.upload_dataset(created["id"], [file])
+    # A run that was cut off may have left an entry without its file.
+    dataset = named[0] if named else demo.client.create_dataset(DATASET)
+    demo.client.upload_dataset(dataset["id"], [file])
     demo.output.line(f"[bold]Dataset[/]  {file.name} uploaded to the catalog")
-    return created
+    return dataset
 
 
 def _registered_model(demo: Demo, job: Job) -> Model:

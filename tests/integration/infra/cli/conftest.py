@@ -37,6 +37,7 @@ class ControlPlane:
         self.points: list[dict[str, Any]] = []
         self.lines: list[dict[str, Any]] = []
         self.models: list[dict[str, Any]] = []
+        self.datasets: list[dict[str, Any]] = []
         self.interruptions: list[Answer] = []
         self.away_at: set[int] = set()
         self.calls: list[tuple[str, str, dict[str, str], dict[str, list[str]], Any]] = []
@@ -64,14 +65,27 @@ class ControlPlane:
             if method == "POST":
                 return success(self.job())
             return success({"jobs": [self.job()], "nextCursor": None})
-        if path == "/catalog/models":
-            return success(self.models)
+        if path.startswith("/catalog/"):
+            return self._of_catalog(method, path)
         if path == "/training/gpu-types":
             offered = {"id": "a100", "label": "A100", "enabled": True, "priority": 1}
             return success({"gpuTypes": [offered]})
         if not path.startswith(job):
             return fail(404, "There is no such job.")
         return self._of_job(path.removeprefix(job), query)
+
+    def _of_catalog(self, method: str, path: str) -> Answer:
+        if path == "/catalog/models":
+            return success(self.models)
+        if path.startswith("/catalog/models/"):
+            return success(self.models[0])
+        if method == "GET":
+            return success(self.datasets)
+        if not path.endswith("/upload"):
+            self.datasets.append({"id": "d", "name": "digits", "version": "1"})
+        else:
+            self.datasets[0]["storage_uri"] = "s3://eventrain/datasets/d/digits.csv"
+        return success(self.datasets[0])
 
     def _of_job(self, below: str, query: dict[str, list[str]]) -> Answer:
         start = int(query.get("cursor", ["0"])[0])
@@ -103,7 +117,8 @@ def plane() -> Iterator[ControlPlane]:
 
         def _serve(self) -> None:
             text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            body = json.loads(text) if text else None
+            is_json = self.headers.get("Content-Type") == "application/json"
+            body = json.loads(text) if is_json else text
             status, headers, envelope = made.answer(
                 self.command, self.path, dict(self.headers), body
             )
