@@ -206,7 +206,20 @@ class UserKeys(Concern):
 
 
 @dataclass(frozen=True, slots=True)
+class Beats(Concern):
+    """How often a trainer is asked to show that it is alive."""
+
+    interval: timedelta
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        return cls(reader.value("HEARTBEAT_INTERVAL_SECONDS", _seconds, "10"))
+
+
+@dataclass(frozen=True, slots=True)
 class Timing(Concern):
+    """All that status-sync goes by."""
+
     heartbeat_interval: timedelta
     stall_after: timedelta
     cancel_grace: timedelta

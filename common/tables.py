@@ -3,6 +3,9 @@
 Hot and state-changing statements do not use these classes: they are written out in queries.sql.
 """
 
+# SQLModel declares the name of a table as something that no plain string may override.
+# pyright: reportIncompatibleVariableOverride=false
+
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID, uuid4

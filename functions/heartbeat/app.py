@@ -18,7 +18,7 @@ from common.jobs import beat, life
 from common.jobs.group import Group
 from common.jobs.outbox import Outbox
 from common.openapi import Operation
-from common.settings import Broker, Database, JobKeys, Timing, load
+from common.settings import Beats, Broker, Database, JobKeys, load
 from common.tokens import job_token
 from common.tokens.job_token import JobTokens
 from functions.heartbeat.handler import heartbeat
@@ -38,9 +38,9 @@ class State:
 
 def create_app(environ: Mapping[str, str]) -> App:
     """The function as an ASGI application. Raises SettingsError."""
-    database, broker, keys, timing = load(environ, Database, Broker, JobKeys, Timing)
+    database, broker, keys, beats = load(environ, Database, Broker, JobKeys, Beats)
     tokens = JobTokens(keys.ring)
-    interval = timing.heartbeat_interval.total_seconds()
+    interval = beats.interval.total_seconds()
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[State]:
