@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any, cast
 from infra.cli.errors import CommandFault
 
 ADVICE = "Start a stack with `eventrain up`, or set EVENTRAIN_ADDRESS and EVENTRAIN_TOKEN."
+
+_ADDRESS = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[!-~]*)?")
+_TOKEN = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ def find_connection(environ: Mapping[str, str]) -> Connection:
     """Raises CommandFault, with what to do, when address or token is not known."""
     address, token = environ.get("EVENTRAIN_ADDRESS"), environ.get("EVENTRAIN_TOKEN")
     if address and token:
-        return Connection(address.rstrip("/"), token)
+        return _checked(Connection(address.rstrip("/"), token))
     path = find_home(environ) / "client.json"
     saved = _read(path)
     if saved is None:
@@ -40,7 +44,18 @@ def find_connection(environ: Mapping[str, str]) -> Connection:
             f"The token in {path} is for {saved.address}, not for {address}.",
             advice="Set EVENTRAIN_TOKEN as well.",
         )
-    return Connection(saved.address, token or saved.token)
+    return _checked(Connection(saved.address, token or saved.token))
+
+
+def _checked(connection: Connection) -> Connection:
+    if not _ADDRESS.fullmatch(connection.address):
+        raise CommandFault(
+            f"{connection.address!r} is no address.",
+            advice="Write it with its scheme, for example http://127.0.0.1:8400.",
+        )
+    if not _TOKEN.fullmatch(connection.token):
+        raise CommandFault("The token holds characters that no token has.", advice=ADVICE)
+    return connection
 
 
 def _read(path: Path) -> Connection | None:

@@ -102,9 +102,6 @@ class Exchange:
     def _try(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
         try:
             return self._http.send(request)
-        except httpx.UnsupportedProtocol as error:
-            message = f"{self.address!r} is no address: it must begin with http:// or https://."
-            raise Unreachable(message) from error
         except httpx.TransportError as error:
             return error
 

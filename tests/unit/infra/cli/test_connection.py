@@ -45,5 +45,16 @@ class TestFindConnection:
         with pytest.raises(CommandFault, match=r"client\.json"):
             find_connection({"EVENTRAIN_HOME": str(tmp_path)})
 
+    @pytest.mark.parametrize("address", ["localhost:8400", "http://", "ftp://x", "http://x y"])
+    def test_refuses_what_is_no_address(self, address: str) -> None:
+        with pytest.raises(CommandFault, match="is no address"):
+            find_connection({"EVENTRAIN_ADDRESS": address, "EVENTRAIN_TOKEN": "t"})
+
+    @pytest.mark.parametrize("token", ["two\nlines", "with space", "é"])
+    def test_refuses_a_token_that_no_header_can_carry(self, token: str) -> None:
+        with pytest.raises(CommandFault, match="token") as caught:
+            find_connection({"EVENTRAIN_ADDRESS": "http://x", "EVENTRAIN_TOKEN": token})
+        assert token not in caught.value.message
+
     def test_prints_no_token(self) -> None:
         assert "secret-token" not in repr(Connection("http://there", "secret-token"))
