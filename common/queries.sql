@@ -378,3 +378,99 @@ select
 from jobs
 join beats on beats.job_id = jobs.id
 where jobs.id = $1;
+
+-- name: read_launches
+-- Attempts that are about to be launched, as far as their jobs still wait for it.
+select
+    jobs.id, jobs.attempt, jobs.trace_id, jobs.traceparent, jobs.dataset_id, jobs.job_type,
+    jobs.request, jobs.ran_seconds, jobs.output_model_name, jobs.output_model_version,
+    attempts.plan, attempts.token_issued_at, newest.checkpoint
+from unnest($1::uuid[], $2::int[]) as wanted (job_id, attempt)
+join jobs on jobs.id = wanted.job_id and jobs.attempt = wanted.attempt
+join attempts on attempts.job_id = jobs.id and attempts.attempt = jobs.attempt
+left join lateral (
+    select jsonb_build_object(
+        'uri', uri, 'sha256', sha256, 'size', size, 'step', step, 'epoch', epoch
+    ) as checkpoint
+    from checkpoints
+    where checkpoints.job_id = jobs.id
+    order by number desc
+    limit 1
+) as newest on true
+where jobs.status = 'pending';
+
+-- name: fix_plans
+-- The plan of a launch, fixed by whoever comes first; its token is taken anew only from the one
+-- who saw the old one.
+update attempts
+set plan = coalesce(attempts.plan, fixed.plan), token_issued_at = fixed.token_issued_at
+from jsonb_to_recordset($1::jsonb) as fixed (
+    job_id uuid, attempt int, plan jsonb, token_issued_at timestamptz, was timestamptz
+)
+where
+    attempts.job_id = fixed.job_id
+    and attempts.attempt = fixed.attempt
+    and attempts.token_issued_at is not distinct from fixed.was;
+
+-- name: read_plans
+-- What was fixed.
+select attempts.job_id, attempts.attempt, attempts.plan, attempts.token_issued_at
+from attempts
+join unnest($1::uuid[], $2::int[]) as wanted (job_id, attempt) using (job_id, attempt);
+
+-- name: hold_jobs
+-- What pending jobs wait for.
+with held as (
+    select jobs.id, wanted.waiting_for
+    from jobs
+    join jsonb_to_recordset($1::jsonb) as wanted (job_id uuid, attempt int, waiting_for text)
+        on wanted.job_id = jobs.id and wanted.attempt = jobs.attempt
+    where jobs.status = 'pending'
+    order by jobs.id
+    for no key update of jobs
+)
+update jobs set waiting_for = held.waiting_for from held where jobs.id = held.id;
+
+-- name: postpone_launches
+-- Launches that could not be made yet.
+update work
+set next_at = later.next_at, last_error = later.waiting_for
+from jsonb_to_recordset($1::jsonb) as later (
+    job_id uuid, attempt int, next_at timestamptz, waiting_for text
+)
+where
+    work.kind = 'launch'
+    and work.state = 'due'
+    and work.job_id = later.job_id
+    and work.attempt = later.attempt;
+
+-- Submitting.
+
+-- name: find_inputs
+-- What a request refers to, as far as its project owns it, and whether its model address is taken.
+select
+    (select jsonb_build_object('uri', storage_uri) from models where id = $2 and project_id = $1)
+        as model,
+    (
+        select jsonb_build_object('uri', storage_uri)
+        from datasets
+        where id = $3 and project_id = $1
+    ) as dataset,
+    (
+        select
+            jsonb_build_object(
+                'uri', c.uri, 'sha256', c.sha256, 'size', c.size, 'step', c.step, 'epoch', c.epoch
+            )
+        from checkpoints as c
+        join jobs on jobs.id = c.job_id
+        where jobs.project_id = $1 and c.job_id = $4 and ($5::uuid is null or c.id = $5)
+        order by c.number desc
+        limit 1
+    ) as checkpoint,
+    exists(select from model_reservations where name = $6 and version = $7) as taken;
+
+-- name: find_submission
+-- The job that this key made within the last day, and the digest of its request.
+select digest, job_id
+from idempotency_keys
+where project_id = $1 and subject = $2 and key = $3 and created_at >= $4::timestamptz - interval '24 hours';
