@@ -8,7 +8,7 @@ survives kill -9 of this process; a power cut may take the last moments.
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -27,12 +27,12 @@ CREATE TABLE IF NOT EXISTS owned (owner TEXT, resource TEXT, namespace TEXT, nam
 CREATE TABLE IF NOT EXISTS revisions (current INTEGER, compacted INTEGER);
 INSERT INTO revisions SELECT 1, 0 WHERE NOT EXISTS (SELECT 1 FROM revisions);
 """
-_ONE = "resource = ? AND namespace = ? AND name = ?"
 
 
 class Change(NamedTuple):
     key: Key
     uid: str
+    owners: tuple[Key, ...]
     removed: bool
 
 
@@ -61,6 +61,9 @@ class Store:
         """It is called after each commit, in the committing thread."""
         self._listeners.append(listener)
 
+    def ignore(self, listener: Callable[[Change], None]) -> None:
+        self._listeners.remove(listener)
+
     @property
     def revision(self) -> int:
         return self._db.execute("SELECT current FROM revisions").fetchone()[0]
@@ -70,7 +73,8 @@ class Store:
         return self._db.execute("SELECT compacted FROM revisions").fetchone()[0]
 
     def get(self, key: Key) -> Json | None:
-        sql = f"SELECT body FROM versions WHERE {_ONE} AND gone IS NULL"
+        sql = """SELECT body FROM versions
+            WHERE resource = ? AND namespace = ? AND name = ? AND gone IS NULL"""
         row = self._db.execute(sql, key).fetchone()
         return json.loads(row[0]) if row else None
 
@@ -78,7 +82,9 @@ class Store:
         sql = "SELECT 1 FROM versions WHERE uid = ? AND gone IS NULL"
         return self._db.execute(sql, (uid,)).fetchone() is not None
 
-    def rows(self, resource: str, namespace: str | None, at: int, after: Key | None) -> Iterator[Row]:
+    def rows(
+        self, resource: str, namespace: str | None, at: int, after: Key | None
+    ) -> Iterator[Row]:
         """What the revision held, by namespace and name, behind `after`."""
         start = (after.namespace, after.name) if after else ("", "")
         sql = """SELECT namespace, name, labels, body FROM versions
@@ -100,7 +106,7 @@ class Store:
         return [Key(*row) for row in self._db.execute(sql)]
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> Generator[None]:
         """One transaction; inside another one, part of it."""
         with self._lock:
             if self._depth:
@@ -108,7 +114,7 @@ class Store:
                 return
             yield from self._transaction()
 
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self) -> Generator[None]:
         self._db.execute("BEGIN IMMEDIATE")
         self._depth = 1
         try:
@@ -135,8 +141,10 @@ class Store:
             sql = "INSERT INTO versions VALUES (?, ?, ?, ?, NULL, ?, ?, ?)"
             self._db.execute(sql, (*key, revision, uid, labels, text))
             for owner in metadata.get("ownerReferences") or []:
-                self._db.execute("INSERT OR IGNORE INTO owned VALUES (?, ?, ?, ?)", (owner["uid"], *key))
-            self._changes.append(Change(key, uid, removed=False))
+                self._db.execute(
+                    "INSERT OR IGNORE INTO owned VALUES (?, ?, ?, ?)", (owner["uid"], *key)
+                )
+            self._changes.append(Change(key, uid, _owners(body), removed=False))
         return body
 
     def remove(self, key: Key) -> None:
@@ -145,7 +153,8 @@ class Store:
             return
         with self.writing():
             self._end_version(key)
-            self._changes.append(Change(key, body["metadata"]["uid"], removed=True))
+            uid = body["metadata"]["uid"]
+            self._changes.append(Change(key, uid, _owners(body), removed=True))
 
     def compact(self) -> None:
         """Forgets all history: what was begun to be listed before has expired."""
@@ -161,9 +170,11 @@ class Store:
     def _end_version(self, key: Key) -> int:
         self._db.execute("UPDATE revisions SET current = current + 1")
         revision = self.revision
-        sql = f"UPDATE versions SET gone = ? WHERE {_ONE} AND gone IS NULL"
+        sql = """UPDATE versions SET gone = ?
+            WHERE resource = ? AND namespace = ? AND name = ? AND gone IS NULL"""
         self._db.execute(sql, (revision, *key))
-        self._db.execute(f"DELETE FROM owned WHERE {_ONE}", key)
+        sql = "DELETE FROM owned WHERE resource = ? AND namespace = ? AND name = ?"
+        self._db.execute(sql, key)
         return revision
 
     def _announce(self) -> None:
@@ -171,3 +182,11 @@ class Store:
         for change in changes:
             for listener in self._listeners:
                 listener(change)
+
+
+def _owners(body: Json) -> tuple[Key, ...]:
+    metadata = body["metadata"]
+    references = metadata.get("ownerReferences") or []
+    return tuple(
+        Key(f"{each['kind'].lower()}s", metadata["namespace"], each["name"]) for each in references
+    )

@@ -92,7 +92,9 @@ def _each(items: list[Json], field: str, check: Callable[[Json, str], list[Cause
         elif not _LABEL.match(name):
             causes.append(Cause("FieldValueInvalid", f"{place}.name", f'Invalid value: "{name}"'))
         elif name in seen:
-            causes.append(Cause("FieldValueDuplicate", f"{place}.name", f'Duplicate value: "{name}"'))
+            causes.append(
+                Cause("FieldValueDuplicate", f"{place}.name", f'Duplicate value: "{name}"')
+            )
         seen.add(name)
         causes += check(item, place)
     return causes
@@ -200,7 +202,9 @@ def _resources(resources: Json, place: str) -> list[Cause]:
             causes.append(Cause("FieldValueInvalid", f"{place}.requests", message))
     for name, value in limits.items():
         if "/" in name and quantity.read(value) % 1:
-            causes.append(Cause("FieldValueInvalid", f"{place}.limits[{name}]", "must be an integer"))
+            causes.append(
+                Cause("FieldValueInvalid", f"{place}.limits[{name}]", "must be an integer")
+            )
     return causes
 
 

@@ -103,7 +103,9 @@ def _owners(owners: list[Json]) -> list[Cause]:
         for field in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(field):
                 place = f"metadata.ownerReferences[{index}].{field}"
-                causes.append(Cause("FieldValueRequired", place, "Required value: must not be empty"))
+                causes.append(
+                    Cause("FieldValueRequired", place, "Required value: must not be empty")
+                )
     return causes
 
 

@@ -1,0 +1,93 @@
+"""Stands between the server and one container's process, and outlives the server.
+
+    python -I -S shim.py FOLDER
+
+FOLDER/launch.json says what to run. The shim leads a session of its own, publishes
+FOLDER/running.json (its pid; it holds a lock on that file as long as it lives), runs the command
+with exactly the environment given, writes FOLDER/exit.json, and ends what the command left
+behind in its process group. A folder is run at most once: to publish running.json is to claim it.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+
+
+def main(folder: str) -> int:
+    os.chdir(folder)
+    os.setsid()
+    for each in _FORWARDED:
+        # A handler, not "ignore": what is ignored here would be ignored by the command too.
+        signal.signal(each, _stay)
+    _redirect()
+    if not _claim():
+        return 1
+    _write("exit.json", _run(_take_launch()) | {"finishedAt": time.time()})
+    os.killpg(0, signal.SIGKILL)
+    return 0
+
+
+def _stay(_number: int, _frame: FrameType | None) -> None:
+    return
+
+
+def _redirect() -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    log = os.open("log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.dup2(null, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+
+
+def _claim() -> bool:
+    draft = f"running.{os.getpid()}"
+    held = os.open(draft, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    os.write(held, json.dumps({"pid": os.getpid(), "startedAt": time.time()}).encode())
+    try:
+        os.link(draft, "running.json")
+    except FileExistsError:
+        return False
+    finally:
+        Path(draft).unlink()
+    return True
+
+
+def _take_launch() -> dict[str, Any]:
+    path = Path("launch.json")
+    launch = json.loads(path.read_bytes())
+    path.unlink()
+    return launch
+
+
+def _run(launch: dict[str, Any]) -> dict[str, Any]:
+    argv = launch["argv"]
+    try:
+        os.chdir(launch["cwd"])
+        pid = os.posix_spawn(launch["program"], argv, launch["env"])
+    except (OSError, ValueError) as error:
+        message = f'failed to start the container: exec: "{argv[0]}": {error}'
+        return {"exitCode": 128, "reason": "StartError", "message": message}
+    finally:
+        os.chdir(launch["folder"])
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return {"exitCode": code if code >= 0 else 128 - code}
+
+
+def _write(name: str, value: dict[str, Any]) -> None:
+    draft = Path(f"{name}.draft")
+    draft.write_text(json.dumps(value))
+    draft.rename(name)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
