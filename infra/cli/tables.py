@@ -12,11 +12,15 @@ from rich.table import Table
 from infra.cli import words
 from infra.cli.replies import Artifact, Attempt, Change, Dataset, GpuType, Job, Model, Point
 
+# The columns whose text is folded when a terminal is narrow.
+GIVES_WAY = frozenset({"NAME", "DETAIL", "REASON", "FILE"})
+
 
 def table(*headings: str) -> Table:
     made = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for heading in headings:
-        made.add_column(heading, no_wrap=True)
+        gives_way = heading in GIVES_WAY
+        made.add_column(heading, no_wrap=not gives_way, overflow="fold", min_width=8 * gives_way)
     return made
 
 

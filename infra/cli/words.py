@@ -45,8 +45,14 @@ def date(text: str | None) -> str:
 
 
 def age(text: str | None, now: datetime) -> str:
+    """In one unit: 40s, 12m, 3h, 5d."""
     parsed = moment(text)
-    return duration((now - parsed).total_seconds()) if parsed else "-"
+    if parsed is None:
+        return "-"
+    whole = max(0, int((now - parsed).total_seconds()))
+    units = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+    length, unit = next((each for each in units if whole >= each[0]), units[-1])
+    return f"{whole // length}{unit}"
 
 
 def duration(seconds: float) -> str:

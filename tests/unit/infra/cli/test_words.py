@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from infra.cli import words
@@ -12,6 +14,14 @@ class TestWords:
     )
     def test_says_a_duration_in_two_units(self, seconds: float, text: str) -> None:
         assert words.duration(seconds) == text
+
+    @pytest.mark.parametrize(
+        ("then", "text"),
+        [("10:00:00Z", "0s"), ("09:59:20Z", "40s"), ("08:30:00Z", "1h"), ("10:00:01Z", "0s")],
+    )
+    def test_says_an_age_in_one_unit(self, then: str, text: str) -> None:
+        now = datetime(2026, 1, 1, 10, tzinfo=UTC)
+        assert words.age(f"2026-01-01T{then}", now) == text
 
     @pytest.mark.parametrize(
         ("count", "text"), [(None, "-"), (0, "0 B"), (1024, "1.0 KiB"), (5 << 20, "5.0 MiB")]
