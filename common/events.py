@@ -84,8 +84,8 @@ class Publisher:
 
     async def publish(self, event: Event) -> bool:
         """Whether the broker said that it has the event."""
-        headers, body = to_http(event)
         try:
+            headers, body = to_http(event)
             client = self._open()
             answer = await client.post(self._broker_url, headers=headers, content=body)
         except Exception as wrong:  # noqa: BLE001 - never raises

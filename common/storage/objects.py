@@ -15,6 +15,7 @@ T = TypeVar("T")
 THREADS = 4
 READ_LIMIT = 4 << 20
 DELETED_AT_ONCE = 1000
+PAGE_SIZE = 1000
 # One call copies at most 5 GiB; beyond, a copy is made of parts.
 COPIED_AT_ONCE = 5 << 30
 
@@ -32,10 +33,13 @@ class Objects:
     """The objects of one bucket. Temporary errors of the store are botocore's own, which
     `common.answers` knows; what is not there is NotFound."""
 
-    def __init__(self, client: Any, bucket: str, threads: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, client: Any, bucket: str, threads: ThreadPoolExecutor, page_size: int = PAGE_SIZE
+    ) -> None:
         self._client = client
         self._bucket = bucket
         self._threads = threads
+        self._page_size = page_size
 
     async def put_bytes(
         self, key: str, body: bytes, content_type: str = "application/octet-stream"
@@ -66,7 +70,9 @@ class Objects:
         """Everything below the prefix, read page by page."""
         token: dict[str, str] = {}
         while True:
-            page = await self._call("list_objects_v2", Prefix=prefix, **token)
+            page = await self._call(
+                "list_objects_v2", Prefix=prefix, MaxKeys=self._page_size, **token
+            )
             for entry in page.get("Contents", ()):
                 yield Found(entry["Key"], entry["Size"], entry["ETag"].strip('"'))
             if not page.get("IsTruncated"):
@@ -150,13 +156,13 @@ class Objects:
 
 
 @asynccontextmanager
-async def open_objects(storage: Storage) -> AsyncGenerator[Objects]:
+async def open_objects(storage: Storage, page_size: int = PAGE_SIZE) -> AsyncGenerator[Objects]:
     """The bucket that the settings name. Opening it makes no call."""
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
     loop = asyncio.get_running_loop()
     client = await loop.run_in_executor(threads, connect, storage)
     try:
-        yield Objects(client, storage.bucket, threads)
+        yield Objects(client, storage.bucket, threads, page_size)
     finally:
         client.close()
         threads.shutdown(wait=False, cancel_futures=True)

@@ -88,6 +88,11 @@ class JobTokens:
             raise Unauthenticated("The job token has expired.")
         return claims
 
+    @property
+    def remembered(self) -> int:
+        """How many tokens it knows by heart."""
+        return len(self._seen)
+
     def _remember(self, token: str, known: tuple[JobClaims, Key]) -> None:
         while self._seen and len(self._seen) >= self._cache_size:
             del self._seen[next(iter(self._seen))]

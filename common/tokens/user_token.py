@@ -107,14 +107,16 @@ def _user(claims: dict[str, Any], now: datetime) -> User:
     if issued > (now + CLOCK_SKEW).timestamp():
         raise ValueError("issued in the future")
     subject, projects = claims["sub"], claims.get("projects")
-    if not isinstance(subject, str) or not subject or not isinstance(projects, dict):
-        raise ValueError("no subject or no projects")
-    return User(subject, _roles(cast("dict[str, Any]", projects)))
+    if not isinstance(subject, str) or not subject or not subject.isprintable():
+        raise ValueError("no subject")
+    return User(subject, _roles(projects))
 
 
-def _roles(projects: dict[str, Any]) -> dict[str, Role]:
+def _roles(projects: object) -> dict[str, Role]:
+    if not isinstance(projects, dict):
+        raise TypeError("projects are no object")
     roles: dict[str, Role] = {}
-    for project, role in projects.items():
+    for project, role in cast("dict[str, Any]", projects).items():
         if role not in RANKS:
             raise ValueError("no such role")
         roles[str(UUID(project))] = role
