@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import uvicorn
 
 from common import logs
-from common.settings import SettingsError
+from common.environ import SettingsError
 
 MISCONFIGURED = 78
 DRAIN_SECONDS = 30

@@ -1,16 +1,23 @@
 """What the environment says: a frozen dataclass a concern, read once and handed on."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self, TypeVar, cast, overload
-from urllib.parse import urlsplit
+from typing import Any, Self, TypeVar, overload
 
+from common.environ import (
+    Environ,
+    Reader,
+    boolean,
+    environment,
+    http_url,
+    positive,
+    postgres_url,
+    seconds,
+)
+from common.environ import SettingsError as SettingsError
 from common.tokens.keyring import KeyRing
 
-Environ = Mapping[str, str]
-T = TypeVar("T")
 A = TypeVar("A", bound="Concern")
 B = TypeVar("B", bound="Concern")
 C = TypeVar("C", bound="Concern")
@@ -18,40 +25,6 @@ D = TypeVar("D", bound="Concern")
 E = TypeVar("E", bound="Concern")
 F = TypeVar("F", bound="Concern")
 G = TypeVar("G", bound="Concern")
-
-
-class SettingsError(Exception):
-    """Every setting that is missing or unusable, in one sentence."""
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = tuple(dict.fromkeys(problems))
-        super().__init__("; ".join(self.problems))
-
-
-class Reader:
-    """Reads variables and remembers what was wrong, so that all of it is told at once."""
-
-    def __init__(self, environ: Environ) -> None:
-        self._environ = environ
-        self.problems: list[str] = []
-
-    def text(self, name: str, default: str | None = None) -> str:
-        value = self._environ.get(name) or default
-        if value is None:
-            self.problems.append(f"{name} is not set")
-        return value or ""
-
-    def value(self, name: str, parse: Callable[[str], T], default: str | None = None) -> T:
-        text = self.text(name, default)
-        try:
-            return parse(text) if text else cast("T", None)
-        except ValueError as wrong:
-            self.problems.append(f"{name} {wrong}")
-            return cast("T", None)
-
-    def finish(self) -> None:
-        if self.problems:
-            raise SettingsError(self.problems)
 
 
 class Concern:
@@ -114,9 +87,9 @@ class Database(Concern):
     @classmethod
     def read(cls, reader: Reader) -> Self:
         return cls(
-            reader.value("DATABASE_URL", _postgres_url),
-            reader.value("DATABASE_POOL_SIZE", _positive, "4"),
-            reader.value("DATABASE_POOLED_BY_TRANSACTION", _boolean, "false"),
+            reader.value("DATABASE_URL", postgres_url),
+            reader.value("DATABASE_POOL_SIZE", positive, "4"),
+            reader.value("DATABASE_POOLED_BY_TRANSACTION", boolean, "false"),
         )
 
 
@@ -131,10 +104,10 @@ class Storage(Concern):
 
     @classmethod
     def read(cls, reader: Reader) -> Self:
-        endpoint = reader.value("S3_ENDPOINT_URL", _http_url)
+        endpoint = reader.value("S3_ENDPOINT_URL", http_url)
         return cls(
             endpoint,
-            reader.value("S3_PUBLIC_ENDPOINT_URL", _http_url, endpoint or "http://unset"),
+            reader.value("S3_PUBLIC_ENDPOINT_URL", http_url, endpoint or "http://unset"),
             reader.text("S3_BUCKET"),
             reader.text("S3_REGION", "us-east-1"),
             reader.text("AWS_ACCESS_KEY_ID"),
@@ -159,7 +132,7 @@ class Broker(Concern):
 
     @classmethod
     def read(cls, reader: Reader) -> Self:
-        return cls(reader.value("BROKER_URL", _http_url))
+        return cls(reader.value("BROKER_URL", http_url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +143,7 @@ class PublicUrl(Concern):
 
     @classmethod
     def read(cls, reader: Reader) -> Self:
-        return cls(reader.value("PUBLIC_URL", _http_url))
+        return cls(reader.value("PUBLIC_URL", http_url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +154,7 @@ class Callbacks(Concern):
 
     @classmethod
     def read(cls, reader: Reader) -> Self:
-        return cls(reader.value("CALLBACK_URL", _http_url))
+        return cls(reader.value("CALLBACK_URL", http_url))
 
     def url(self, function: str) -> str:
         return self.template.replace("{function}", function)
@@ -213,7 +186,7 @@ class Beats(Concern):
 
     @classmethod
     def read(cls, reader: Reader) -> Self:
-        return cls(reader.value("HEARTBEAT_INTERVAL_SECONDS", _seconds, "10"))
+        return cls(reader.value("HEARTBEAT_INTERVAL_SECONDS", seconds, "10"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,11 +202,11 @@ class Timing(Concern):
     @classmethod
     def read(cls, reader: Reader) -> Self:
         return cls(
-            reader.value("HEARTBEAT_INTERVAL_SECONDS", _seconds, "10"),
-            reader.value("STALL_AFTER_SECONDS", _seconds, "600"),
-            reader.value("CANCEL_GRACE_SECONDS", _seconds, "60"),
-            reader.value("START_LIMIT_SECONDS", _seconds, "900"),
-            reader.value("TRAINING_JOB_STATUS_SYNC_INTERVAL", _seconds, "30"),
+            reader.value("HEARTBEAT_INTERVAL_SECONDS", seconds, "10"),
+            reader.value("STALL_AFTER_SECONDS", seconds, "600"),
+            reader.value("CANCEL_GRACE_SECONDS", seconds, "60"),
+            reader.value("START_LIMIT_SECONDS", seconds, "900"),
+            reader.value("TRAINING_JOB_STATUS_SYNC_INTERVAL", seconds, "30"),
         )
 
 
@@ -269,7 +242,7 @@ class Environment(Concern):
 
     @classmethod
     def read(cls, reader: Reader) -> Self:
-        return cls(reader.value("ENVIRONMENT", _environment))
+        return cls(reader.value("ENVIRONMENT", environment))
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,43 +254,3 @@ class Tracking(Concern):
     @classmethod
     def read(cls, reader: Reader) -> Self:
         return cls(reader.value("MLFLOW_TRACKING_URI", str.strip, " ") or None)
-
-
-def _postgres_url(text: str) -> str:
-    if urlsplit(text).scheme not in {"postgres", "postgresql"}:
-        raise ValueError("must begin with postgresql://")
-    return text
-
-
-def _http_url(text: str) -> str:
-    if urlsplit(text).scheme not in {"http", "https"}:
-        raise ValueError("must begin with http:// or https://")
-    return text.rstrip("/")
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ValueError("must be a whole number of at least 1")
-    return int(text)
-
-
-def _seconds(text: str) -> timedelta:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 86_400 * 365:
-        raise ValueError("must be a number of seconds above 0")
-    return timedelta(seconds=seconds)
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in {"true", "false"}:
-        raise ValueError("must be true or false")
-    return text.lower() == "true"
-
-
-def _environment(text: str) -> str:
-    if text not in {"dev", "stg", "prod"}:
-        raise ValueError("must be dev, stg or prod")
-    return text
