@@ -31,7 +31,11 @@ class UsageFault(CommandFault):
 
 
 class Unreachable(EventrainError):
-    pass
+    """`answered` when somebody is there and was not ready for this."""
+
+    def __init__(self, message: str, *, answered: bool = False) -> None:
+        super().__init__(message)
+        self.answered = answered
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def _open(response: httpx.Response, address: str) -> Any:
         return envelope["data"]
     message = str(envelope["message"])
     if response.status_code in NOT_READY - {429}:
-        raise Unreachable(message)
+        raise Unreachable(message, answered=True)
     if response.is_client_error:
         raise _refusal(response.status_code, message, envelope["data"], request_id)
     raise ServerFault(message, status=response.status_code, request_id=request_id)
@@ -135,7 +135,7 @@ def _envelope(response: httpx.Response) -> dict[str, Any] | None:
 def _stranger(response: httpx.Response, address: str) -> Unreachable | ServerFault:
     status = response.status_code
     if status in NOT_READY:
-        return Unreachable(f"{address} is not ready (HTTP {status}).")
+        return Unreachable(f"{address} is not ready (HTTP {status}).", answered=True)
     return ServerFault(
         f"What answers at {address} does not speak as Eventrain does (HTTP {status}).",
         status=status,

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
+import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Coroutine
@@ -104,8 +107,16 @@ def _where_logs_lie(home: Path) -> str:
 
 def _show_address(stack: Stack, output: Output) -> None:
     home = stack.home.folder
-    usual = home == DEFAULT_HOME.expanduser().resolve()
     output.line(f"[bold]Eventrain answers at {stack.address}[/]; its home is {home}.")
     output.line("In another terminal:")
-    for command in COMMANDS:
-        output.line(f"  {'' if usual else f'EVENTRAIN_HOME={home} '}eventrain {command}")
+    if home != DEFAULT_HOME.expanduser().resolve():
+        output.line(f"  export EVENTRAIN_HOME={shlex.quote(str(home))}")
+    for rest in COMMANDS:
+        output.line(f"  {_program()} {rest}")
+
+
+def _program() -> str:
+    """As it is typed here: by its name only where a shell finds it."""
+    installed = Path(sys.executable).with_name("eventrain")
+    found = shutil.which("eventrain")
+    return "eventrain" if found and Path(found).samefile(installed) else str(installed)

@@ -93,7 +93,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 def _advised(error: EventrainError) -> EventrainError:
     if error.advice:
         return error
-    if isinstance(error, Unreachable):
+    if isinstance(error, Unreachable) and not error.answered:
         error.advice = "Start it with `eventrain up`, or set EVENTRAIN_ADDRESS to where it runs."
     if isinstance(error, Refused):
         error.advice = ADVICE.get(error.status, "")
