@@ -15,7 +15,7 @@ from common.environ import (
     postgres_url,
     seconds,
 )
-from common.environ import SettingsError as SettingsError
+from common.environ import SettingsError as SettingsError  # noqa: PLC0414 - callers find it here
 from common.tokens.keyring import KeyRing
 
 A = TypeVar("A", bound="Concern")
