@@ -16,7 +16,17 @@ from common.launch import manifest
 from common.launch.cluster import Json
 from common.launch.manifest import Addresses, Trainee
 from common.postgres import Queryable, statement
-from common.settings import Callbacks, PublicUrl, Storage, Timing, Tracking
+from common.settings import (
+    Callbacks,
+    Cluster,
+    Environ,
+    JobKeys,
+    PublicUrl,
+    Storage,
+    Timing,
+    Tracking,
+    load,
+)
 from common.storage import address, presign
 from common.tokens import job_token
 from common.tokens.keyring import KeyRing
@@ -54,12 +64,13 @@ class Spent:
     reason: str
 
 
-def addresses_of(
-    callbacks: Callbacks, public: PublicUrl, tracking: Tracking, timing: Timing
-) -> Addresses:
-    """The addresses that trainers get. Where each function has its own, the base is the users'."""
+def site_of(environ: Environ) -> Site:
+    """The site that the settings describe. Where each function has an address of its own, the
+    base that trainers get is the users'. Raises SettingsError."""
+    callbacks, public, tracking = load(environ, Callbacks, PublicUrl, Tracking)
+    cluster, timing, storage, keys = load(environ, Cluster, Timing, Storage, JobKeys)
     shared = "{function}" not in callbacks.template
-    return Addresses(
+    addresses = Addresses(
         base=callbacks.template if shared else public.url,
         heartbeat=callbacks.url("heartbeat"),
         event=callbacks.url("event"),
@@ -67,6 +78,7 @@ def addresses_of(
         tracking=tracking.url,
         heartbeat_interval=timing.heartbeat_interval,
     )
+    return Site(cluster.namespace, addresses, timing.start_limit, storage, keys.ring)
 
 
 async def fix(
