@@ -59,7 +59,8 @@ def job_request(dataset_id: str) -> JsonObject:
         "useGpu": False,
         "resourceProfile": {"cpuCores": 1, "memory": "1Gi", "maxDuration": 10},
         "trainer": {"framework": "sklearn"},
-        "hyperparameters": {"architecture": "mlp", "epochs": 8},
+        # An epoch takes no time at all; half a second lets one see it.
+        "hyperparameters": {"architecture": "mlp", "epochs": 8, "epoch_seconds": 0.5},
         "outputModelName": MODEL,
         "labels": {"from": "demo"},
     }

@@ -44,5 +44,4 @@ def find_job(client: Client, given: str) -> str:
 
 def _beginning_with(client: Client, given: str) -> list[str]:
     start = given.lower()
-    jobs = client.jobs(q=start)["jobs"] + client.jobs(limit=100)["jobs"]
-    return sorted({job["id"] for job in jobs if job["id"].startswith(start)})
+    return [job["id"] for job in client.jobs(q=start)["jobs"] if job["id"].startswith(start)]

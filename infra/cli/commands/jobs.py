@@ -16,7 +16,7 @@ from infra.cli.session import Session, find_job
 @click.option("--status", help="pending, queued, running, succeeded, failed or cancelled.")
 @click.option("--label", help="A label, KEY=VALUE.")
 @click.option("--model", help="The id of the model they start from.")
-@click.option("-q", "--query", help="Words to look for.")
+@click.option("-q", "--query", help="How their name or id begins.")
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many."
 )
