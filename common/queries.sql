@@ -474,3 +474,108 @@ select
 select digest, job_id
 from idempotency_keys
 where project_id = $1 and subject = $2 and key = $3 and created_at >= $4::timestamptz - interval '24 hours';
+
+-- Reading jobs.
+
+-- name: read_job
+-- One job with what its trainer said last.
+select
+    jobs.*,
+    beats.last_seen,
+    beats.progressed_at,
+    beats.sequence as beat_sequence,
+    beats.body as beat
+from jobs
+left join beats on beats.job_id = jobs.id
+where jobs.id = $1;
+
+-- name: list_jobs
+-- A page of the jobs of some projects, newest first; a filter that is null holds for all.
+select
+    jobs.*,
+    beats.last_seen,
+    beats.progressed_at,
+    beats.sequence as beat_sequence,
+    beats.body as beat
+from jobs
+left join beats on beats.job_id = jobs.id
+where
+    project_id = any($1::uuid[])
+    and ($2::text[] is null or status = any($2))
+    and ($3::uuid is null or model_id = $3)
+    and ($4::text is null or submitted_by = $4)
+    and ($5::jsonb is null or labels @> $5)
+    and ($6::text is null or lower(name) like $6 or id::text like $6)
+    and ($7::timestamptz is null or (submitted_at, id) < ($7, $8::uuid))
+order by submitted_at desc, id desc
+limit $9;
+
+-- name: read_timeline
+-- State changes and what trainers told, but for logs, in the order in which we learned of them.
+select *
+from (
+    select at, 0 as kind, sequence as number, type, source, attempt, status_from, status_to, data
+    from job_events
+    where job_id = $1
+    union all
+    select received_at, 1, number, type, 'trainer', attempt, null, null, payload
+    from reports
+    where job_id = $1 and type <> 'log'
+) as line
+where $2::timestamptz is null or (at, kind, number) > ($2, $3::int, $4::bigint)
+order by at, kind, number
+limit $5;
+
+-- name: read_attempts
+-- Every try at a job.
+select * from attempts where job_id = $1 and attempt > $2 order by attempt limit $3;
+
+-- name: read_heartbeats
+-- What was measured, heartbeat by heartbeat.
+select attempt, sequence, received_at, body
+from heartbeats
+where
+    job_id = $1
+    and (attempt, sequence) > ($2::int, $3::bigint)
+    and ($4::timestamptz is null or received_at >= $4)
+order by attempt, sequence
+limit $5;
+
+-- name: read_logs
+-- The log that trainers sent.
+select number, attempt, payload, occurred_at
+from reports
+where job_id = $1 and type = 'log' and number > $2
+order by number
+limit $3;
+
+-- name: read_pod_logs
+-- The ends of pods' logs that were kept.
+select attempt, log_uri from attempts where job_id = $1 and log_uri is not null order by attempt;
+
+-- name: read_checkpoints
+-- The checkpoints whose upload was complete.
+select * from checkpoints where job_id = $1 and number > $2 order by number limit $3;
+
+-- name: read_artifacts
+-- The files that attempts left behind.
+select *
+from artifacts
+where job_id = $1 and (attempt, name) > ($2::int, $3::text)
+order by attempt, name
+limit $4;
+
+-- name: read_metrics
+-- Single figures that were recorded for a job.
+select id, job_id, name, value, unit, recorded_at
+from metrics
+where job_id = $1
+order by recorded_at, id
+limit $2;
+
+-- name: insert_metric
+-- One figure of a job; from a trainer, only while its attempt is the present one.
+insert into metrics (id, job_id, name, value, unit, recorded_at)
+select $1, $2, $3, $4, $5, $6
+where $7::int is null or exists (select from beats where job_id = $2 and attempt = $7)
+returning id;

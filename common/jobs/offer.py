@@ -1,8 +1,11 @@
 """What a job may ask for, here and now: GPU types, trainers, and places in S3."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
+from common import gpu_types, trainers
+from common.config_file import ConfigFile
 from common.gpu_types import GpuType
 from common.storage import address
 from common.trainers import Trainers
@@ -36,3 +39,22 @@ class Offer:
         if any(place.key.startswith(each) for each in allowed):
             return None
         return f"must lie below s3://{self.bucket}/{prefix}"
+
+
+class OfferFiles:
+    """The offer as the configuration's files say it now. Opening them raises what a broken file
+    raises; later, a broken one leaves the one before in force."""
+
+    def __init__(self, folder: Path, environment: str, bucket: str) -> None:
+        self._environment = environment
+        self._bucket = bucket
+        self._gpu_types = ConfigFile(folder / "gpu-types.yaml", gpu_types.parse)
+        self._trainers = ConfigFile(folder / "trainers.yaml", trainers.parse)
+
+    def current(self) -> Offer:
+        return Offer(
+            self._environment,
+            self._gpu_types.current().get(self._environment, ()),
+            self._trainers.current(),
+            self._bucket,
+        )

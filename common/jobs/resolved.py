@@ -9,7 +9,7 @@ from typing import Any, TypedDict, cast
 
 
 class Gpu(TypedDict):
-    """The GPUs of one pod; `cpu`, `memory` and `sharedMemory` are the pod's in all."""
+    """The GPUs of one pod."""
 
     type: str
     resourceName: str
@@ -28,9 +28,17 @@ class Checkpoint(TypedDict):
     epoch: int | None
 
 
+class SecretKey(TypedDict):
+    """A key of a Secret in the trainers' namespace. The name belongs to the project, so that no
+    job can name what is another's or the platform's."""
+
+    name: str
+    key: str
+
+
 class Resolved(TypedDict):
-    """Quantities are Kubernetes': `cpu` "4", `memory` "16Gi". `command` is the image's whole
-    command line, to which `trainer.args` are handed through TRAINER_CONFIG."""
+    """Quantities are Kubernetes': `cpu` "4", `memory` "16Gi", of the whole pod. `command` is the
+    image's whole command line, to which `trainer.args` are handed through TRAINER_CONFIG."""
 
     framework: str
     image: str
@@ -43,8 +51,14 @@ class Resolved(TypedDict):
     datasetUri: str | None
     modelUri: str | None
     checkpoint: Checkpoint | None
+    secrets: dict[str, SecretKey]
 
 
 def resolved(request: Mapping[str, Any]) -> Resolved:
     """The resolved part of a stored request."""
     return cast("Resolved", request["resolved"])
+
+
+def secret_name(project_id: object, name: str) -> str:
+    """How a project's Secret is called in the trainers' namespace."""
+    return f"project-{project_id}.{name}"

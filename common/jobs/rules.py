@@ -37,6 +37,7 @@ OWN_VARIABLES = frozenset(
         "EVENT_URL",
         "HEARTBEAT_INTERVAL_SECONDS",
         "HEARTBEAT_URL",
+        "HOME",
         "JOB_ID",
         "MLFLOW_EXPERIMENT_NAME",
         "MLFLOW_TRACKING_URI",

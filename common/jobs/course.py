@@ -1,0 +1,99 @@
+"""The course of a job's metrics, read out of the history of its heartbeats."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from typing_extensions import TypedDict
+
+from common import cursor
+from common.cursor import Big, Small
+from common.postgres import Queryable, statement
+
+BEATS_A_PAGE = 500
+POINTS_A_PAGE = 20_000
+
+
+class Point(TypedDict):
+    """One value; a number or "NaN", "Infinity", "-Infinity"."""
+
+    name: str
+    value: float | str
+    step: int | float | None
+    time: str | datetime
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Course:
+    """Some points, and where the next ones begin."""
+
+    points: list[Point]
+    next_cursor: str | None
+
+
+async def read_course(
+    connection: Queryable,
+    job_id: UUID,
+    *,
+    names: Collection[str] | None,
+    since: datetime | None,
+    resolution: timedelta | None,
+    after: str | None,
+) -> Course:
+    """A page of points in the order in which the trainer told them. With a resolution, the last
+    point of each name in each such span of a page. Raises Invalid for a bad cursor."""
+    place = cursor.read(after, tuple[Small, Big]) or (0, -1)
+    rows = await connection.fetch(
+        statement("read_heartbeats"), job_id, *place, since, BEATS_A_PAGE + 1
+    )
+    points: list[Point] = []
+    following = None
+    for index, row in enumerate(rows):
+        if index == BEATS_A_PAGE or len(points) >= POINTS_A_PAGE:
+            last = rows[index - 1]
+            following = cursor.write(last["attempt"], last["sequence"])
+            break
+        points += _points(row["attempt"], row["received_at"], row["body"], names)
+    return Course(_thin(points, resolution), following)
+
+
+def _points(
+    attempt: int, received_at: datetime, body: dict[str, Any], names: Collection[str] | None
+) -> Iterator[Point]:
+    step = body.get("step", body.get("epoch"))
+    for name, value in body.get("metrics", {}).items():
+        if names is None or name in names:
+            yield Point(name=name, value=value, step=step, time=received_at, attempt=attempt)
+    for point in body.get("points", ()):
+        if names is None or point["name"] in names:
+            yield Point(
+                name=point["name"],
+                value=point["value"],
+                step=point.get("step"),
+                time=point.get("time") or received_at,
+                attempt=attempt,
+            )
+
+
+def _thin(points: list[Point], resolution: timedelta | None) -> list[Point]:
+    if resolution is None:
+        return points
+    last: dict[tuple[int, str, int], Point] = {}
+    for point in points:
+        span = int(_instant(point["time"]) // resolution.total_seconds())
+        key = (point["attempt"], point["name"], span)
+        last.pop(key, None)
+        last[key] = point
+    return list(last.values())
+
+
+def _instant(time: str | datetime) -> float:
+    if isinstance(time, datetime):
+        return time.timestamp()
+    try:
+        return datetime.fromisoformat(time).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0

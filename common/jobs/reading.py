@@ -1,0 +1,126 @@
+"""Reading jobs: one, a page of many, and what is known of each; never with a lock."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from common import cursor
+from common.cursor import Big, Instant, Small, Text
+from common.jobs.view import JobView, view
+from common.postgres import Queryable, statement
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a list of jobs is narrowed to; None narrows nothing."""
+
+    projects: Collection[UUID]
+    statuses: Sequence[str] | None = None
+    model_id: UUID | None = None
+    submitted_by: str | None = None
+    labels: Mapping[str, str] | None = None
+    prefix: str | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows, and where the next ones begin."""
+
+    rows: Sequence[Row]
+    next_cursor: str | None
+
+
+async def find_job(connection: Queryable, job_id: UUID) -> Row | None:
+    """The job's row with its last heartbeat."""
+    return await connection.fetchrow(statement("read_job"), job_id)
+
+
+async def find_view(
+    connection: Queryable, job_id: UUID, *, now: datetime, interval: timedelta
+) -> JobView | None:
+    """The job as the contract shows it."""
+    row = await find_job(connection, job_id)
+    return None if row is None else view(row, now=now, interval=interval)
+
+
+async def list_jobs(
+    connection: Queryable, wanted: Filter, *, limit: int, after: str | None
+) -> Page:
+    """A page of jobs, newest first. Raises Invalid for a bad cursor."""
+    place = cursor.read(after, tuple[Instant, UUID]) or (None, None)
+    rows = await connection.fetch(
+        statement("list_jobs"),
+        list(wanted.projects),
+        wanted.statuses,
+        wanted.model_id,
+        wanted.submitted_by,
+        wanted.labels,
+        _pattern(wanted.prefix),
+        *place,
+        limit + 1,
+    )
+    return _page(rows, limit, "submitted_at", "id")
+
+
+async def timeline(connection: Queryable, job_id: UUID, *, limit: int, after: str | None) -> Page:
+    """State changes and reports, oldest first."""
+    place = cursor.read(after, tuple[Instant, Small, Big]) or (None, None, None)
+    rows = await connection.fetch(statement("read_timeline"), job_id, *place, limit + 1)
+    return _page(rows, limit, "at", "kind", "number")
+
+
+async def attempts(connection: Queryable, job_id: UUID, *, limit: int, after: str | None) -> Page:
+    """Every try, the first first."""
+    (place,) = cursor.read(after, tuple[Small]) or (0,)
+    rows = await connection.fetch(statement("read_attempts"), job_id, place, limit + 1)
+    return _page(rows, limit, "attempt")
+
+
+async def logs(connection: Queryable, job_id: UUID, *, limit: int, after: str | None) -> Page:
+    """Reports of log lines, in the order of their arrival."""
+    (place,) = cursor.read(after, tuple[Big]) or (0,)
+    rows = await connection.fetch(statement("read_logs"), job_id, place, limit + 1)
+    return _page(rows, limit, "number")
+
+
+async def pod_logs(connection: Queryable, job_id: UUID) -> Sequence[Row]:
+    """Where the ends of pods' logs lie."""
+    return await connection.fetch(statement("read_pod_logs"), job_id)
+
+
+async def checkpoints(
+    connection: Queryable, job_id: UUID, *, limit: int, after: str | None
+) -> Page:
+    """Checkpoints, the oldest first."""
+    (place,) = cursor.read(after, tuple[Big]) or (0,)
+    rows = await connection.fetch(statement("read_checkpoints"), job_id, place, limit + 1)
+    return _page(rows, limit, "number")
+
+
+async def artifacts(connection: Queryable, job_id: UUID, *, limit: int, after: str | None) -> Page:
+    """Files, by attempt and name."""
+    place = cursor.read(after, tuple[Small, Text]) or (0, "")
+    rows = await connection.fetch(statement("read_artifacts"), job_id, *place, limit + 1)
+    return _page(rows, limit, "attempt", "name")
+
+
+async def metrics(connection: Queryable, job_id: UUID, *, limit: int) -> Sequence[Row]:
+    """Single figures that were recorded, oldest first."""
+    return await connection.fetch(statement("read_metrics"), job_id, limit)
+
+
+def _pattern(prefix: str | None) -> str | None:
+    if prefix is None:
+        return None
+    escaped = prefix.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"{escaped}%"
+
+
+def _page(rows: Sequence[Row], limit: int, *key: str) -> Page:
+    shown = rows[:limit]
+    more = len(rows) > limit
+    return Page(shown, cursor.write(*(shown[-1][name] for name in key)) if more else None)

@@ -1,0 +1,52 @@
+"""Wires the gpu-types function: one route over a file that may change at any time."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Response
+
+from common import gpu_types as offered
+from common import web
+from common.config_file import ConfigFile
+from common.gpu_types import GpuTypes
+from common.settings import Config, Environment, UserKeys, load
+from common.tokens.user_token import UserTokens
+from functions.gpu_types.handler import gpu_types
+from functions.gpu_types.schema import GpuTypeList
+
+PATH = "/llm-ops/v1/training/gpu-types"
+Env = Annotated[str | None, Query(description="dev, stg or prod; by default this one")]
+
+
+def create_app(environ: Mapping[str, str]) -> FastAPI:
+    """The function as an ASGI application. Raises SettingsError."""
+    config, running, keys = load(environ, Config, Environment, UserKeys)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncGenerator[ConfigFile[GpuTypes]]:
+        yield ConfigFile(config.folder / "gpu-types.yaml", offered.parse)
+
+    async def ready(file: ConfigFile[GpuTypes]) -> bool:
+        return bool(file.current())
+
+    routes = web.router()
+
+    @routes.get(PATH, response_model=web.Success[GpuTypeList], summary="List GPU types")
+    async def read(deps: web.Deps, user: web.Caller, env: Env = None) -> Response:
+        file: ConfigFile[GpuTypes] = deps
+        name = running.name if env is None else env
+        return web.ok(gpu_types(name, offered=file.current()))
+
+    return web.build_app(
+        title="gpu-types",
+        lifespan=lifespan,
+        ready=ready,
+        routers=[routes],
+        user_tokens=UserTokens(keys.ring),
+    )
+
+
+async def main(request: Any) -> Any:
+    """The target of the functions framework: hands over to the application."""
+    return request.app.state.function

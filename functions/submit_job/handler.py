@@ -1,0 +1,112 @@
+"""Takes a job request and makes a job of it, or says what is wrong with it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from common.errors import IdempotencyMismatch
+from common.jobs import reading, submission
+from common.jobs.admission import admit, choose_project, digest_of
+from common.jobs.offer import Offer
+from common.jobs.submission import Key, Submission
+from common.jobs.view import JobView
+from common.postgres import Connection, statement
+from common.tokens.user_token import User
+from common.trace import TraceParent
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A submission as it came in."""
+
+    body: Any
+    user: User
+    key: str | None
+    dry_run: bool
+    parent: TraceParent
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The job, and the ids of the events that tell of it."""
+
+    job: JobView
+    event_ids: tuple[UUID, ...] = ()
+
+
+class _TakenBack(Exception):
+    """A dry run ends here, and with it its transaction."""
+
+    def __init__(self, job: JobView) -> None:
+        super().__init__()
+        self.job = job
+
+
+async def submit_job(
+    asked: Asked, *, pool: asyncpg.Pool, offer: Offer, interval: timedelta, now: datetime
+) -> Answered:
+    """Called by HTTP. Writes the job with its first attempt and event (`job.submitted`), which
+    the caller publishes. The same key with the same body finds the first answer's job. A dry run
+    does all of it, takes it back, and shows the job without an id. Raises Forbidden, NotFound,
+    Invalid with every violation, IdempotencyMismatch."""
+    project = choose_project(asked.body, asked.user)
+    key = Key(asked.key, digest_of(asked.body)) if asked.key and not asked.dry_run else None
+    async with pool.acquire() as connection:
+        if key is not None and project is not None:
+            earlier = await _find_earlier(connection, project, asked.user, key, now)
+            if earlier is not None:
+                return Answered(await _show(connection, earlier, interval, now))
+        admitted = await admit(
+            connection,
+            asked.body,
+            project=project,
+            user=asked.user,
+            offer=offer,
+            parent=asked.parent,
+        )
+        return await _write(connection, admitted, asked, key, interval, now)
+
+
+async def _find_earlier(
+    connection: Connection, project: UUID, user: User, key: Key, now: datetime
+) -> UUID | None:
+    """Before any rule is checked: what was accepted once is answered alike for a day."""
+    row = await connection.fetchrow(
+        statement("find_submission"), project, user.subject, key.value, now
+    )
+    if row is None:
+        return None
+    if row["digest"] != key.digest:
+        raise IdempotencyMismatch
+    return row["job_id"]
+
+
+async def _write(
+    connection: Connection,
+    admitted: Submission,
+    asked: Asked,
+    key: Key | None,
+    interval: timedelta,
+    now: datetime,
+) -> Answered:
+    try:
+        async with connection.transaction():
+            made = await submission.submit(connection, admitted, key=key, now=now)
+            job = await _show(connection, made.job_id, interval, now)
+            if asked.dry_run:
+                raise _TakenBack(job)
+            return Answered(job, made.event_ids)
+    except _TakenBack as dry:
+        dry.job["id"] = None
+        return Answered(dry.job)
+
+
+async def _show(
+    connection: Connection, job_id: UUID, interval: timedelta, now: datetime
+) -> JobView:
+    job = await reading.find_view(connection, job_id, now=now, interval=interval)
+    assert job is not None
+    return job
