@@ -78,8 +78,9 @@ class Output:
 
 def _text(error: EventrainError) -> str:
     lines = [error.message]
-    if isinstance(error, Refused):
-        lines += [f"  {violation.field}: {violation.reason}" for violation in error.violations]
+    if isinstance(error, Refused) and error.violations:
+        told = [f"  {violation.field}: {violation.reason}" for violation in error.violations]
+        lines = ["The request was refused.", *told]
     if isinstance(error, ServerFault) and error.request_id:
         lines.append(f"  The function's log has more, under request {error.request_id}.")
     if error.advice:
