@@ -110,6 +110,7 @@ class Broker:
             async with asyncio.timeout(patience), function.request() as address:
                 return await self._post(address + place.path, function, event)
         except (aiohttp.ClientError, TimeoutError, OSError, NotReady) as problem:
+            function.doubt()
             return Answer(None, {}, str(problem).encode())
 
     async def stop(self) -> None:

@@ -111,6 +111,10 @@ class Function:
             await asyncio.gather(self._starting, return_exceptions=True)
         await self.stop()
 
+    def doubt(self) -> None:
+        """A connection broke off: the next request looks first whether the process is there."""
+        self._ready = False
+
     def kill(self) -> None:
         if self._child is not None:
             self._child.kill()
@@ -137,6 +141,12 @@ class Function:
     async def _start(self) -> str:
         if self._closed:
             raise NotReady(f"{self.plan.name} is being stopped")
+        if self._child is None or not await self._becomes_ready(self._child):
+            await self._start_anew()
+        self._ready, self._crashes = True, 0
+        return self._address
+
+    async def _start_anew(self) -> None:
         await self._reap()
         port = network.free_port()
         try:
@@ -146,31 +156,32 @@ class Function:
         self._roster.add(child.pid)
         self._address = f"http://{network.LOOPBACK}:{port}"
         self._used_at = time.monotonic()
-        await self._until_ready(child)
-        self._ready, self._crashes = True, 0
-        return self._address
+        if not await self._becomes_ready(child):
+            word = process.log_tail(self._log, 1)
+            raise NotReady(f"{self.plan.name} ended while starting: {word}")
 
     async def _reap(self) -> None:
         """A crash is told, and one right after another waits a little."""
         if self._child is None:
             return
-        code, self._ready = await self._child.wait(), False
+        code = await self._child.wait()
         self._roster.remove(self._child.pid)
         self._child = None
         self._report(f"{self.plan.name} ended ({code}): starting it again")
         self._crashes += 1
         await asyncio.sleep(min(0.1 * 2 ** (self._crashes - 1), 5.0) if self._crashes > 1 else 0)
 
-    async def _until_ready(self, child: Child) -> None:
+    async def _becomes_ready(self, child: Child) -> bool:
+        """False when it ended instead."""
         deadline = time.monotonic() + self._surroundings.start_seconds
         while child.alive:
             if await self._answers_ready():
-                return
+                return True
             if time.monotonic() > deadline:
                 await self.stop()
                 raise NotReady(f"{self.plan.name} is not ready yet")
             await asyncio.sleep(0.02)
-        raise NotReady(f"{self.plan.name} ended while starting: {process.log_tail(self._log, 1)}")
+        return False
 
     async def _answers_ready(self) -> bool:
         address = self._address + self.plan.readiness_path

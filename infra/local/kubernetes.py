@@ -1,14 +1,11 @@
 """The local server of the Kubernetes API, served in this process, and who may speak to it."""
 
+import contextlib
 import os
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from infra.local.cluster import Cluster
+from infra.local.cluster import Cluster, Faults, Image
 from infra.local.home import Home, write_private
 from infra.local.network import Server, bind
 
@@ -18,34 +15,53 @@ DEFAULT_CAPACITY = {"cpu": str(os.cpu_count() or 1), "memory": "8Gi", "pods": "1
 
 class Kubernetes:
     def __init__(
-        self, home: Home, *, clone: Path, capacity: Mapping[str, str] | None, token: str
+        self,
+        home: Home,
+        *,
+        clone: Path,
+        namespaces: Iterable[str],
+        capacity: Mapping[str, str] | None,
+        token: str,
+        faults: Faults | None = None,
     ) -> None:
         self._home = home
-        self._cluster: Any = Cluster(
+        self.cluster = Cluster(
             home.folder_of("cluster"),
-            images=environments(clone),
+            images=images_of(clone),
             capacity=capacity or DEFAULT_CAPACITY,
             token=token,
+            faults=faults,
+            namespaces=namespaces,
         )
-        self._server = Server(self._cluster.app, bind())
+        self._server = Server(self.cluster.app, bind())
 
     async def start(self) -> None:
-        await self._cluster.start()
+        await self.cluster.start()
         await self._server.start()
 
     async def stop(self) -> None:
-        await self._cluster.stop(kill_pods=True)
+        await self.cluster.stop(kill_pods=True)
         await self._server.stop()
+
+    def kill(self) -> None:
+        """Every pod, at once."""
+        with contextlib.suppress(RuntimeError):
+            self.cluster.lose_node()
 
     def environment(self) -> dict[str, str]:
         """What a function with a service-account token finds instead of one."""
         file = self._home / "kubeconfig.yaml"
-        content = self._cluster.kubeconfig(self._server.address)
-        write_private(file, content if isinstance(content, str) else yaml.safe_dump(content))
+        write_private(file, self.cluster.kubeconfig(self._server.address))
         return {"KUBECONFIG": str(file)}
 
 
-def environments(clone: Path) -> dict[str, Path]:
-    """Where the programs of an image lie, by the last part of its name."""
-    made = {folder.name: folder / "bin" for folder in (clone / ".venvs").glob(f"{TRAINER_PREFIX}*")}
-    return {**made, "functions": Path(sys.executable).parent}
+def images_of(clone: Path) -> Callable[[str], Image | None]:
+    """A trainer's image is the environment of its framework; others cannot be pulled here."""
+
+    def find(reference: str) -> Image | None:
+        name = reference.rpartition("/")[2].partition("@")[0].partition(":")[0]
+        programs = clone / ".venvs" / name / "bin"
+        known = name.startswith(TRAINER_PREFIX) and programs.is_dir()
+        return Image(bin=programs) if known else None
+
+    return find

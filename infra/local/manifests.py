@@ -34,6 +34,7 @@ def load(clone: Path) -> Manifests:
         return tuple(m for m in objects if m["kind"] == kind and group in str(m["apiVersion"]))
 
     services = of("Service", "serving.knative.dev")
+    spaces = {m["metadata"].get("namespace", "default") for m in objects}
     if not services:
         raise ManifestProblem(f"{clone} holds no Knative Service: run from a clone of Eventrain.")
     return Manifests(
@@ -43,7 +44,7 @@ def load(clone: Path) -> Manifests:
         triggers=of("Trigger"),
         brokers=of("Broker"),
         clocks=of("PingSource"),
-        namespaces=tuple(str(m["metadata"]["name"]) for m in of("Namespace")),
+        namespaces=tuple(sorted({*spaces, *(m["metadata"]["name"] for m in of("Namespace"))})),
     )
 
 

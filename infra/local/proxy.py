@@ -78,6 +78,7 @@ class Exchange:
         except TimeoutError:
             await self._fail(504, f"{name} took longer than {self._function.plan.timeout:g} s.")
         except (aiohttp.ClientError, OSError):
+            self._function.doubt()
             await self._fail(502, f"{name} broke the connection off: try again in a moment.")
 
     async def _answer(self, body: "_Body") -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from infra.local.broker import Timing, at_once
+from infra.local.cluster import Faults
 
 CLONE = Path(__file__).resolve().parents[2]
 DEFAULT_HOME = Path("~/.eventrain")
@@ -16,7 +17,8 @@ DEFAULT_PORT = 8400
 @dataclass(frozen=True)
 class StackSettings:
     """`configuration` overrides values of the ConfigMap `eventrain`; `tick` is used instead of
-    the PingSource's schedule (None keeps that); `capacity` is what the local node offers."""
+    the PingSource's schedule (None keeps that); `capacity` is what the local node offers;
+    `timing` and `faults` make the broker and the Kubernetes server misbehave."""
 
     home: Path
     port: int = DEFAULT_PORT
@@ -29,6 +31,7 @@ class StackSettings:
     configuration: Mapping[str, str] = field(default_factory=dict[str, str])
     capacity: Mapping[str, str] | None = None
     timing: Timing = at_once
+    faults: Faults | None = None
 
     @classmethod
     def from_environ(

@@ -125,7 +125,7 @@ class Stack:
         credentials = credential.load_or_make(self.home / "secrets.json")
         await self._start_stores(credentials)
         await self._migrate()
-        await self._start_kubernetes(credentials)
+        await self._start_kubernetes(found, credentials)
         await self._start_serving(found, doors, credentials)
         self._write_client(credentials)
         watch = asyncio.create_task(self._watch())
@@ -164,13 +164,16 @@ class Stack:
         if code != 0:
             raise PartFailed(f"The migration failed: {process.log_tail(log)} (see {log})")
 
-    async def _start_kubernetes(self, credentials: Credentials) -> None:
+    async def _start_kubernetes(self, found: Manifests, credentials: Credentials) -> None:
         self.kubernetes = Kubernetes(
             self.home,
             clone=self.settings.clone,
+            namespaces=found.namespaces,
             capacity=self.settings.capacity,
             token=credentials.cluster_token,
+            faults=self.settings.faults,
         )
+        self._kills.append(self.kubernetes.kill)
         self._parts.push_async_callback(self.kubernetes.stop)
         await self.kubernetes.start()
 
