@@ -26,14 +26,14 @@ class Disconnected(Exception):
 class Request:
     """One request, read only as far as it is asked."""
 
-    __slots__ = ("_receive", "param", "request_id", "scope", "state")
+    __slots__ = ("_headers", "_receive", "param", "scope", "state")
 
-    def __init__(self, scope: Scope, receive: Receive, param: str, state: Any) -> None:
-        self.scope = scope
+    def __init__(self, scope: Scope, receive: Receive, param: str = "", state: Any = None) -> None:
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._receive = receive
+        self.scope = scope
         self.param = param
         self.state = state
-        self.request_id = ""
 
     @property
     def method(self) -> str:
@@ -50,15 +50,13 @@ class Request:
     @property
     def headers(self) -> dict[str, str]:
         """All headers by lower-case name."""
-        pairs = self.scope["headers"]
+        pairs = self._headers.items()
         return {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
 
     def header(self, name: bytes) -> str | None:
         """One header by its lower-case name."""
-        for key, value in self.scope["headers"]:
-            if key == name:
-                return value.decode("latin-1")
-        return None
+        value = self._headers.get(name)
+        return None if value is None else value.decode("latin-1")
 
     def bearer(self) -> str:
         """The Bearer token. Raises Unauthenticated."""
@@ -69,8 +67,8 @@ class Request:
 
     async def body(self, limit: int = BODY_LIMIT) -> bytes:
         """The whole body. Raises TooLarge, before reading where the length is announced."""
-        announced = self.header(b"content-length")
-        if announced and announced.isascii() and announced.isdigit() and int(announced) > limit:
+        announced = self._headers.get(b"content-length", b"")
+        if announced.isdigit() and int(announced) > limit:
             raise _too_large(limit)
         message = await self._receive()
         body: bytes = message.get("body", b"")
@@ -139,15 +137,14 @@ class App:
             await self._live(receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id, echoed = _identify(scope)
+        request = Request(scope, receive, state=self._state)
+        echoed = _identify(request)
         try:
-            handlers, param = self._find(scope["path"])
+            handlers, request.param = self._find(scope["path"])
             handler = handlers.get(scope["method"]) or _head(scope["method"], handlers)
-            request = Request(scope, receive, param, self._state)
-            request.request_id = request_id
             data = await handler(request)
             body = data if type(data) is bytes else envelope.success(data)
-            status, headers = 200, [JSON]
+            status, headers = 200, (JSON,)
         except Disconnected:
             return
         except Exception as wrong:  # noqa: BLE001 - the boundary
@@ -215,22 +212,17 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _identify(scope: Scope) -> tuple[str, answers.Headers]:
-    """Takes over the caller's request id and trace; returns the id and the headers that echo."""
-    given = traced = None
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            given = value.decode("latin-1")
-        elif name == b"traceparent":
-            traced = value.decode("latin-1")
-    request_id = trace.accept_request_id(given)
+def _identify(request: Request) -> answers.Headers:
+    """Takes over the caller's request id and trace; returns the headers that echo them."""
+    request_id = trace.accept_request_id(request.header(b"x-request-id"))
     trace.request_id.set(request_id)
     echoed = [(b"x-request-id", request_id.encode())]
-    if traced is not None:
-        parent = trace.accept(traced)
+    given = request.header(b"traceparent")
+    if given is not None:
+        parent = trace.accept(given)
         trace.parent.set(parent)
         echoed.append((b"traceparent", str(parent).encode()))
-    return request_id, echoed
+    return echoed
 
 
 def _head(method: str, handlers: dict[str, Handler]) -> Handler:

@@ -3,16 +3,15 @@
 import re
 import secrets
 from contextvars import ContextVar
-from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 parent: ContextVar["TraceParent | None"] = ContextVar("parent", default=None)
 job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class TraceParent:
+class TraceParent(NamedTuple):
     """A position in a trace, as W3C Trace Context writes it."""
 
     trace_id: str
@@ -37,10 +36,7 @@ def parse(header: str | None) -> TraceParent | None:
     found = _TRACEPARENT.fullmatch(header or "")
     if found is None:
         return None
-    version, trace_id, span_id, flags = found.groups()
-    if version == "ff" or not trace_id.strip("0") or not span_id.strip("0"):
-        return None
-    return TraceParent(trace_id, span_id, flags)
+    return TraceParent(*found.groups())
 
 
 def accept(header: str | None) -> TraceParent:
@@ -50,12 +46,14 @@ def accept(header: str | None) -> TraceParent:
 
 def accept_request_id(header: str | None) -> str:
     """The caller's request id where it is fit to be logged and echoed, or a new one."""
-    if header and len(header) <= 128 and _REQUEST_ID.fullmatch(header):
+    if header and _REQUEST_ID.fullmatch(header):
         return header
     return f"{_PROCESS}-{next(_REQUESTS):x}"
 
 
-_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]+")
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})"
+)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _PROCESS = secrets.token_hex(8)
 _REQUESTS = count(1)
