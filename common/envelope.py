@@ -20,7 +20,7 @@ def failure(message: str, data: object = None) -> bytes:
 def _encode(body: dict[str, object]) -> bytes:
     try:
         return _encoder.encode(body)
-    except UnicodeEncodeError:
+    except (UnicodeEncodeError, OverflowError):
         return _encoder.encode(_printable(msgspec.to_builtins(body, enc_hook=_plain)))
 
 
@@ -32,7 +32,10 @@ def _plain(value: object) -> object:
 
 
 def _printable(value: Any) -> Any:
-    """The same value with lone surrogates, which UTF-8 cannot carry, replaced."""
+    """The same value as far as JSON can carry it: lone surrogates are replaced, and an integer of
+    more than 64 bits is a float, as which it was written before Postgres spelt it out."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return float(value)
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):

@@ -17,19 +17,21 @@ from common.jobs import reading
 from common.jobs.access import read_grants
 from common.jobs.outbox import Outbox
 from common.jobs.retry import RetryRules
+from common.jobs.told import Done, to_ending
+from common.jobs.view import JobView
 from common.openapi import Operation
-from common.settings import Broker, Config, Database, JobKeys, Storage, Timing, load
+from common.settings import Beats, Broker, Config, Database, JobKeys, Storage, load
 from common.storage import address
 from common.storage.grants import LIFETIME, Grants, Put, get_address, put_address
 from common.tokens.job_token import JobTokens
 from functions.done.handler import done
-from functions.done.schema import Addresses, Done, Granted, to_ending
+from functions.done.schema import Addresses, Granted
 
 HOT = True
 PATH = "/v1/jobs/{jobId}/done"
 ADDRESSES = "/v1/jobs/{jobId}/addresses"
 OPERATIONS = [
-    Operation("POST", PATH, "Say how the training ended", Done, dict[str, Any]),
+    Operation("POST", PATH, "Say how the training ended", Done, JobView),
     Operation("POST", ADDRESSES, "Ask where to write and read", Addresses, Granted),
 ]
 
@@ -43,7 +45,7 @@ class State:
 def create_app(environ: Mapping[str, str]) -> App:
     """The function as an ASGI application. Raises SettingsError."""
     database, broker, keys = load(environ, Database, Broker, JobKeys)
-    storage, config, timing = load(environ, Storage, Config, Timing)
+    storage, config, beats = load(environ, Storage, Config, Beats)
     tokens = JobTokens(keys.ring)
     rules = ConfigFile(config.folder / "retry-rules.yaml", RetryRules.parse)
 
@@ -75,7 +77,7 @@ def create_app(environ: Mapping[str, str]) -> App:
             now=now,
             jitter=random.random,
         )
-        return await reading.read_job(state.pool, job_id, now=now, timing=timing)
+        return await reading.find_view(state.pool, job_id, now=now, interval=beats.interval)
 
     async def grant(request: Request) -> object:
         now = _now()
