@@ -9,8 +9,9 @@ from uuid import UUID
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from common.errors import Invalid, NotFound, TooLarge, Unreadable, Violation
 
@@ -21,6 +22,16 @@ UNSTORABLE = "holds characters that text cannot have (NUL or half of a surrogate
 
 Id = Annotated[UUID, Field(strict=False)]
 Moment = Annotated[datetime, Field(strict=False)]
+
+
+def _storable(text: str) -> str:
+    if not is_text(text):
+        raise PydanticCustomError("unstorable", UNSTORABLE)
+    return text
+
+
+# For form fields; JSON bodies and query strings are checked as a whole.
+Text = Annotated[str, AfterValidator(_storable)]
 
 
 class SnakeBody(BaseModel):

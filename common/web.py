@@ -13,12 +13,12 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from common import answers, consumer, envelope, errors, openapi
-from common.body import BODY_LIMIT, Body, Id, Moment, SnakeBody, route_with
+from common.body import BODY_LIMIT, Body, Id, Moment, SnakeBody, Text, route_with
 from common.boundary import Boundary
 from common.tokens.user_token import User, UserTokens
 
 __all__ = [
-    "Bearer", "Body", "Caller", "Deps", "Id", "Moment", "SnakeBody", "Success",
+    "Bearer", "Body", "Caller", "Deps", "Id", "Moment", "SnakeBody", "Success", "Text",
     "build_app", "ok", "router",
 ]  # fmt: skip
 

@@ -2,10 +2,11 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
+from fastapi import Form, UploadFile
 
 from common import errors, events, web
 from common.tokens import user_token
@@ -48,6 +49,10 @@ def things() -> Any:
     @router.get("")
     async def crash(q: str = "") -> Any:
         raise RuntimeError("SELECT secret FROM vault")
+
+    @router.post("/{thing_id}/upload")
+    async def upload(thing_id: web.Id, file: UploadFile, label: Annotated[web.Text, Form()]) -> Any:
+        return web.ok({"size": len(await file.read()), "label": label})
 
     return router
 
@@ -216,6 +221,30 @@ class TestABody:
         assert (await client.post("/things", content=b'{"name": "a"}')).status_code == 200
 
 
+class TestAnUpload:
+    @staticmethod
+    async def send(client: httpx.AsyncClient, size: int, label: str = "x") -> httpx.Response:
+        files = {"file": ("a.bin", b"x" * size)}
+        return await client.post(f"/things/{PROJECT}/upload", files=files, data={"label": label})
+
+    async def test_is_read(self, client: httpx.AsyncClient) -> None:
+        assert (await self.send(client, 10)).json()["data"] == {"size": 10, "label": "x"}
+
+    async def test_that_is_too_large_is_refused(self, client: httpx.AsyncClient) -> None:
+        failed(await self.send(client, 1000), 413, "TOO_LARGE")
+
+    async def test_with_fields_that_cannot_be_stored_is_told_where(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        body = failed(await self.send(client, 1, "a\0"), 422, "INVALID")
+        assert body["data"]["errors"][0]["field"] == "label"
+
+    async def test_that_is_broken_cannot_be_read(self, client: httpx.AsyncClient) -> None:
+        headers = {"content-type": "multipart/form-data; boundary=x"}
+        url = f"/things/{PROJECT}/upload"
+        failed(await client.post(url, content=b"--y", headers=headers), 400, "UNREADABLE")
+
+
 class TestAnAddress:
     async def test_that_is_no_uuid_is_not_found(self, client: httpx.AsyncClient) -> None:
         failed(await client.get("/things/seven", headers=token()), 404, "NOT_FOUND")
@@ -312,3 +341,8 @@ class TestAnEvent:
         assert (answer.status_code, answer.content) == (503, b"")
         assert answer.headers["retry-after"]
         assert (await client.post("/", content=b"x")).status_code == 400
+
+    async def test_comes_by_post_only(self, client: httpx.AsyncClient) -> None:
+        answer = await client.get("/")
+        failed(answer, 405, "METHOD_NOT_ALLOWED")
+        assert answer.headers["allow"] == "POST"
