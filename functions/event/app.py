@@ -16,12 +16,13 @@ from common.events import Publisher
 from common.jobs import life
 from common.jobs.outbox import Outbox
 from common.jobs.report import Report
+from common.jobs.told import Event, check_event, to_report
 from common.openapi import Operation
 from common.settings import Broker, Bucket, Database, JobKeys, load
 from common.storage import address
 from common.tokens.job_token import JobTokens
 from functions.event.handler import event
-from functions.event.schema import Answer, Event, check, to_report
+from functions.event.schema import Answer
 
 HOT = True
 PATH = "/v1/jobs/{jobId}/event"
@@ -54,7 +55,9 @@ def create_app(environ: Mapping[str, str]) -> App:
         job_id, claims = callback.authenticate(request, tokens, now)
         content = await callback.read(request)
         told = callback.decode(content.body, Event)
-        check(told, f"s3://{bucket.name}/{address.attempt_prefix(claims.job_id, claims.attempt)}")
+        check_event(
+            told, f"s3://{bucket.name}/{address.attempt_prefix(claims.job_id, claims.attempt)}"
+        )
         key = content.event_key or f"plain|{uuid4()}"
         return await event(
             to_report(told, job_id=job_id, attempt=claims.attempt, event_key=key),

@@ -17,12 +17,13 @@ from common.events import Publisher
 from common.jobs import beat, life
 from common.jobs.group import Group
 from common.jobs.outbox import Outbox
+from common.jobs.told import Heartbeat
 from common.openapi import Operation
 from common.settings import Beats, Broker, Database, JobKeys, load
 from common.tokens import job_token
 from common.tokens.job_token import JobTokens
 from functions.heartbeat.handler import heartbeat
-from functions.heartbeat.schema import Answer, Heartbeat
+from functions.heartbeat.schema import Answer
 
 HOT = True
 PATH = "/v1/jobs/{jobId}/heartbeat"

@@ -5,9 +5,10 @@ from datetime import datetime
 from uuid import UUID
 
 from common.jobs.beat import Beat, Fence
+from common.jobs.told import Heartbeat, encode_beat
 from common.tokens import job_token
 from common.tokens.job_token import JobClaims
-from functions.heartbeat.schema import Answer, Heartbeat, encode
+from functions.heartbeat.schema import Answer
 
 
 async def heartbeat(
@@ -27,7 +28,7 @@ async def heartbeat(
     a token past half of its life is answered with a fresh one. Raises StaleAttempt for an older
     attempt, NotFound, and Unavailable when the database is away or too many beats wait.
     """
-    row = Beat(job_id, claims.attempt, beat.sequence, beat.marker(), encode(beat))
+    row = Beat(job_id, claims.attempt, beat.sequence, beat.marker(), encode_beat(beat))
     fence = await commit(row)
     if fence is None:
         raise await refusal(job_id)
