@@ -142,14 +142,13 @@ class Client:
         return self._exchange.call("GET", path, params={"env": env})["gpuTypes"]
 
     def models(self, *, status: str | None = None) -> list[Model]:
-        answer = self._exchange.call("GET", f"{API}/catalog/models", params={"status": status})
-        return _rows(answer, "models")
+        return list(self._catalog("models", status=status))
 
     def model(self, model_id: str) -> Model:
         return self._exchange.call("GET", f"{API}/catalog/models/{model_id}")
 
     def datasets(self) -> list[Dataset]:
-        return _rows(self._exchange.call("GET", f"{API}/catalog/datasets"), "datasets")
+        return list(self._catalog("datasets"))
 
     def create_dataset(self, dataset: Mapping[str, Any]) -> Dataset:
         return self._exchange.call("POST", f"{API}/catalog/datasets", json=dict(dataset))
@@ -175,7 +174,12 @@ class Client:
                 return
             cursor = following
 
-
-def _rows(answer: Any, name: str) -> list[Any]:
-    """A catalog list is an array, or an object that holds one beside its cursor."""
-    return answer[name] if isinstance(answer, dict) else answer
+    def _catalog(self, collection: str, **filters: str | None) -> Iterator[Any]:
+        path, cursor = f"{API}/catalog/{collection}", None
+        while True:
+            rows, cursor = self._exchange.call_for_page(
+                "GET", path, params={**filters, "cursor": cursor}
+            )
+            yield from rows
+            if cursor is None:
+                return

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from infra.cli.client import Client
     from infra.cli.output import Output
 
-DATASET = {"name": "digits", "version": "1", "type": "tabular"}
+DATASET = {"name": "digits", "version": "1"}
 MODEL = "digits-mlp"
 REGISTERED_WITHIN = 30.0
 

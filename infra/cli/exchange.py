@@ -17,6 +17,7 @@ from infra.cli.errors import Refused, ServerFault, Unreachable, Violation
 
 REPEATABLE = frozenset({"GET", "HEAD", "DELETE", "PUT"})
 NOT_READY = frozenset({429, 502, 503, 504})
+NEXT_CURSOR = "X-Next-Cursor"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -26,7 +27,7 @@ class Patience:
 
     tries: int = 4
     first_wait: float = 0.2
-    longest_wait: float = 30.0
+    longest_wait: float = 10.0
 
     def wait_before(self, attempt: int, retry_after: str | None) -> float | None:
         """Seconds to wait before try number `attempt` + 1; None when it is time to give up."""
@@ -76,12 +77,29 @@ class Exchange:
         **body: Any,
     ) -> Any:
         """The envelope's `data`. `repeatable` says that a second delivery changes nothing."""
+        data, _ = self.call_for_page(
+            method, path, params=params, headers=headers, repeatable=repeatable, **body
+        )
+        return data
+
+    def call_for_page(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool | None = None,
+        **body: Any,
+    ) -> tuple[Any, str | None]:
+        """`data`, and the next page's cursor where a header names it, beside a bare array."""
         given = {key: value for key, value in (params or {}).items() if value is not None}
         request = self._http.build_request(
             method, path, params=given, headers={**_trace_headers(), **(headers or {})}, **body
         )
         may_repeat = method in REPEATABLE if repeatable is None else repeatable
-        return _open(self._send(request, may_repeat), self.address)
+        response = self._send(request, may_repeat)
+        return _open(response, self.address), response.headers.get(NEXT_CURSOR)
 
     def _send(self, request: httpx.Request, may_repeat: bool) -> httpx.Response:
         attempt = 0

@@ -15,6 +15,8 @@ from infra.cli.replies import Artifact, Attempt, Change, Dataset, GpuType, Job, 
 # The columns whose text is folded when a terminal is narrow.
 GIVES_WAY = frozenset({"NAME", "DETAIL", "REASON", "FILE"})
 
+EMPTY: tuple[Any, ...] = (None, "", {}, [])
+
 
 def table(*headings: str) -> Table:
     made = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
@@ -190,13 +192,19 @@ def words_of_health(health: Any) -> str:
 
 
 def detail(value: Any) -> str:
-    """An object of a timeline or a profile as `key value, key value`."""
+    """An object of a timeline or a profile as `key value, key (key value)`."""
     if isinstance(value, dict):
         pairs: list[tuple[str, Any]] = list(value.items())
-        return ", ".join(
-            f"{key} {words.number(each)}" for key, each in pairs if each not in (None, "", {}, [])
-        )
+        return ", ".join(f"{key} {_part(each)}" for key, each in pairs if each not in EMPTY)
     return "" if value is None else str(value)
+
+
+def _part(value: Any) -> str:
+    if isinstance(value, dict | list):
+        whole: Any = value
+        inner = detail(whole) if isinstance(whole, dict) else ", ".join(map(_part, whole))
+        return f"({inner})"
+    return words.number(value)
 
 
 def _change(row: Change) -> str:

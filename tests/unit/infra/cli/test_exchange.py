@@ -66,6 +66,22 @@ class TestCall:
         assert caught.value.request_id == "r-1"
 
 
+class TestPages:
+    def test_reads_a_catalog_to_its_end(self) -> None:
+        first = {**OK, "data": [{"id": "a"}]}
+        second = {**OK, "data": [{"id": "b"}]}
+        server = Server(answer(200, first, **{"X-Next-Cursor": "c1"}), answer(200, second))
+        assert [row["id"] for row in server.client().models(status="draft")] == ["a", "b"]
+        assert server.requests[1].url.params["cursor"] == "c1"
+        assert server.requests[1].url.params["status"] == "draft"
+
+    def test_reads_a_timeline_to_its_end(self) -> None:
+        first = {**OK, "data": {"timeline": [{"sequence": 1}], "nextCursor": "c1"}}
+        second = {**OK, "data": {"timeline": [{"sequence": 2}], "nextCursor": None}}
+        server = Server(answer(200, first), answer(200, second))
+        assert [row["sequence"] for row in server.client().timeline("j")] == [1, 2]
+
+
 class TestPatience:
     @pytest.mark.parametrize("status", [429, 503])
     def test_waits_as_long_as_it_is_told(self, status: int) -> None:
