@@ -58,6 +58,18 @@ class Objects:
             raise TooLarge(f"{key} is larger than {limit} bytes.")
         return body
 
+    async def get_start(self, key: str, size: int) -> bytes:
+        """The first bytes of an object that is not empty, at most so many. Raises NotFound."""
+
+        def read() -> bytes:
+            found = self._client.get_object(
+                Bucket=self._bucket, Key=key, Range=f"bytes=0-{size - 1}"
+            )
+            with found["Body"] as stream:
+                return stream.read(size)
+
+        return await self._run(read)
+
     async def head(self, key: str) -> Found | None:
         """The object's size and tag, or None where there is none."""
         try:
@@ -119,6 +131,13 @@ class Objects:
     async def start_upload(self, key: str) -> str:
         """Begins an upload in parts and returns its id."""
         return (await self._call("create_multipart_upload", Key=key))["UploadId"]
+
+    async def put_part(self, key: str, upload_id: str, number: int, body: bytes) -> str:
+        """Puts one part and returns its tag."""
+        answer = await self._call(
+            "upload_part", Key=key, UploadId=upload_id, PartNumber=number, Body=body
+        )
+        return answer["ETag"]
 
     async def finish_upload(self, key: str, upload_id: str, etags: dict[int, str]) -> None:
         """Joins the parts, whose tags are given by part number."""

@@ -1,9 +1,14 @@
 """The environment that functions find in these tests."""
 
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from common.settings import Storage
+from common.storage.objects import Objects, open_objects
+from tests import s3_server
 from tests.keys import ring_json
 from tests.postgres_server import CLONE, Database
 
@@ -27,3 +32,17 @@ def environ(database: Database) -> dict[str, str]:
         "CONFIG_DIR": str(config),
         "TRAINER_NAMESPACE": "eventrain-trainers",
     }
+
+
+@pytest.fixture(scope="session")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    """A real S3 server with an empty bucket."""
+    with s3_server.serve(tmp_path_factory.mktemp("s3")) as settings:
+        yield settings
+
+
+@pytest_asyncio.fixture
+async def objects(storage: Storage) -> AsyncIterator[Objects]:
+    """What the tests look at in S3."""
+    async with open_objects(storage) as opened:
+        yield opened

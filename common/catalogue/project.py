@@ -1,0 +1,39 @@
+"""Whose an entry is, and what the caller may do with it."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from common.errors import Forbidden, Invalid, NotFound, Violation
+from common.tokens.user_token import Role, User
+
+NO_PROJECT = "is required: your token is for several projects"
+
+
+def choose_project(user: User, named: UUID | None) -> UUID:
+    """The project that a new entry belongs to: the named one, or the caller's only one. Raises
+    NotFound for a project of others, Forbidden for a viewer, Invalid where neither says."""
+    projects = [str(named)] if named else list(user.projects)
+    if not projects:
+        raise Forbidden("Your token is for no project.")
+    if len(projects) > 1:
+        raise Invalid([Violation("project_id", NO_PROJECT)])
+    project = UUID(projects[0])
+    demand(user, project, "member")
+    return project
+
+
+def readable_projects(user: User, named: UUID | None) -> Collection[UUID]:
+    """The projects whose entries a list shows: the named one, or all of the caller's. Raises
+    NotFound."""
+    if named is None:
+        return [UUID(each) for each in user.projects]
+    demand(user, named, "viewer")
+    return [named]
+
+
+def demand(user: User, project: UUID, role: Role) -> None:
+    """Raises NotFound where the project is others', Forbidden where the role is too small."""
+    if not user.may(project, "viewer"):
+        raise NotFound
+    if not user.may(project, role):
+        raise Forbidden(f"This needs the role {role} in the project.")

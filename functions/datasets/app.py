@@ -1,0 +1,116 @@
+"""Wires the datasets function."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+
+from common import web
+from common.catalogue import body, dataset
+from common.catalogue.page import DEFAULT_LIMIT, Page
+from common.catalogue.preview import GREATEST_LIMIT
+from common.catalogue.session import open_sessions, schema_is_ready
+from common.catalogue.upload import LARGEST_FORM, Wanted
+from common.settings import Database, Storage, UserKeys, load
+from common.storage.objects import open_objects
+from common.tokens.user_token import UserTokens
+from common.web import Caller, Deps, Id, Success, ok
+from functions.datasets.handler import Datasets
+from functions.datasets.schema import Dataset, NewDataset, Preview
+
+PREFIX = "/llm-ops/v1/catalog/datasets"
+LISTED: dict[int | str, Any] = {200: {"headers": body.LIST_HEADERS}}
+
+routes = web.router(prefix=PREFIX)
+upload_routes = web.router(prefix=PREFIX, body_limit=LARGEST_FORM)
+
+
+def create_app(environ: Mapping[str, str]) -> FastAPI:
+    """The function as an ASGI application. Raises SettingsError."""
+    database, storage, keys = load(environ, Database, Storage, UserKeys)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncGenerator[Datasets]:
+        async with open_sessions(database) as sessions, open_objects(storage) as objects:
+            yield Datasets(sessions, objects, storage, lambda: datetime.now(UTC))
+
+    return web.build_app(
+        title="datasets",
+        lifespan=lifespan,
+        ready=lambda deps: schema_is_ready(deps.sessions),
+        routers=[routes, upload_routes],
+        user_tokens=UserTokens(keys.ring),
+    )
+
+
+async def main(request: Any) -> Any:
+    """The functions framework's target."""
+    return request.app.state.function
+
+
+@routes.get("", response_model=Success[list[Dataset]], responses=LISTED)
+async def list_datasets(
+    deps: Deps,
+    caller: Caller,
+    project_id: body.InProject = None,
+    limit: body.Limit = DEFAULT_LIMIT,
+    cursor: body.Cursor = None,
+) -> Response:
+    rows, following = await deps.list(caller, project_id, Page(limit, cursor))
+    answer = ok([dataset.show(row) for row in rows])
+    if following:
+        answer.headers[body.NEXT] = following
+    return answer
+
+
+@routes.post("", response_model=Success[Dataset])
+async def create_dataset(deps: Deps, caller: Caller, wanted: NewDataset) -> Response:
+    return ok(dataset.show(await deps.create(caller, wanted)), "Dataset created")
+
+
+@routes.get("/{dataset_id}", response_model=Success[Dataset])
+async def read_dataset(deps: Deps, caller: Caller, dataset_id: Id) -> Response:
+    return ok(dataset.show(await deps.read(caller, dataset_id)))
+
+
+@routes.delete("/{dataset_id}", response_model=Success[Dataset])
+async def delete_dataset(deps: Deps, caller: Caller, dataset_id: Id) -> Response:
+    return ok(dataset.show(await deps.delete(caller, dataset_id)), "Dataset deleted")
+
+
+@routes.get("/{dataset_id}/preview", response_model=Success[Preview])
+async def preview_dataset(
+    deps: Deps,
+    caller: Caller,
+    dataset_id: Id,
+    file: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=GREATEST_LIMIT)] = 20,
+) -> Response:
+    return ok(await deps.preview(caller, dataset_id, file, limit))
+
+
+@upload_routes.post(
+    "/{dataset_id}/upload", response_model=Success[Dataset], openapi_extra=body.FORM
+)
+async def upload_files(deps: Deps, caller: Caller, dataset_id: Id, request: Request) -> Response:
+    kind = request.headers.get("content-type")
+    found = await deps.receive(caller, dataset_id, kind, request.stream())
+    return ok(dataset.show(found), "Uploaded")
+
+
+@routes.post("/{dataset_id}/uploads", response_model=Success[body.Parts])
+async def begin_upload(
+    deps: Deps, caller: Caller, dataset_id: Id, wanted: body.StartUpload
+) -> Response:
+    begun = await deps.begin_parts(caller, dataset_id, Wanted(wanted.name, wanted.size))
+    return ok(begun | {"complete_url": f"{PREFIX}/{dataset_id}/uploads/complete"})
+
+
+@routes.post("/{dataset_id}/uploads/complete", response_model=Success[Dataset])
+async def finish_upload(
+    deps: Deps, caller: Caller, dataset_id: Id, done: body.FinishUpload
+) -> Response:
+    found = await deps.join_parts(caller, dataset_id, done.name, done.upload_id, done.etags)
+    return ok(dataset.show(found), "Uploaded")

@@ -1,0 +1,131 @@
+"""The catalog of datasets: what is asked by HTTP, in short transactions with S3 between them."""
+
+from collections.abc import AsyncIterable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from common.catalogue import dataset, place, preview, upload
+from common.catalogue.page import Page, list_page
+from common.catalogue.project import choose_project, demand, readable_projects
+from common.catalogue.session import Sessions
+from common.catalogue.upload import Wanted
+from common.errors import Conflict, NotFound
+from common.settings import Storage
+from common.storage import address
+from common.storage.objects import Objects
+from common.tables import Dataset
+from common.tokens.user_token import Role, User
+from functions.datasets.schema import NewDataset
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """What may be done with datasets. Each raises NotFound for what other projects own, and
+    Forbidden where the caller's role is too small: viewers read, members write, admins delete."""
+
+    sessions: Sessions
+    objects: Objects
+    storage: Storage
+    now: Callable[[], datetime]
+
+    async def list(self, user: User, project: UUID | None, page: Page) -> Any:
+        """A page of them, and the cursor of the next."""
+        projects = readable_projects(user, project)
+        async with self.sessions() as session:
+            return await list_page(session, Dataset, projects, page)
+
+    async def create(self, user: User, wanted: NewDataset) -> Dataset:
+        """Raises Conflict for a name and version that are taken, Invalid for a strange place."""
+        project = choose_project(user, wanted.project_id)
+        if wanted.storage_uri is not None:
+            allowed = [place.project_prefix(project)]
+            bucket = self.storage.bucket
+            place.check_place(
+                wanted.storage_uri, field="storage_uri", bucket=bucket, allowed=allowed
+            )
+        now = self.now()
+        made = Dataset(
+            **wanted.model_dump(exclude={"project_id"}),
+            id=uuid4(),
+            project_id=project,
+            pii_scan_status=dataset.NOT_SCANNED,
+            created_by=user.subject,
+            created_at=now,
+            updated_at=now,
+        )
+        async with self.sessions.begin() as session:
+            await dataset.add(session, made)
+        return made
+
+    async def read(self, user: User, dataset_id: UUID, role: Role = "viewer") -> Dataset:
+        async with self.sessions() as session:
+            found = await dataset.find(session, dataset_id)
+        demand(user, found.project_id, role)
+        return found
+
+    async def delete(self, user: User, dataset_id: UUID) -> Dataset:
+        """Raises Conflict while a job that has not ended uses it."""
+        await self.read(user, dataset_id, "admin")
+        async with self.sessions.begin() as session:
+            removed = await dataset.remove(session, dataset_id)
+        await self.objects.delete_prefix(_prefix(dataset_id))
+        return removed
+
+    async def receive(
+        self, user: User, dataset_id: UUID, content_type: str | None, body: AsyncIterable[bytes]
+    ) -> Dataset:
+        """Adds the files of a form; each is there once it is complete, whatever follows it."""
+        found = await self._writable(user, dataset_id)
+        async with aclosing(
+            upload.receive(self.objects, _prefix(dataset_id), content_type, body)
+        ) as files:
+            async for file in files:
+                found = await self._add(dataset_id, file)
+        return found
+
+    async def begin_parts(self, user: User, dataset_id: UUID, wanted: Wanted) -> dict[str, Any]:
+        """Addresses for the parts of one large file."""
+        await self._writable(user, dataset_id)
+        prefix = _prefix(dataset_id)
+        return await upload.begin_parts(self.objects, self.storage, prefix, wanted, now=self.now())
+
+    async def join_parts(
+        self, user: User, dataset_id: UUID, name: str, upload_id: str, etags: dict[int, str]
+    ) -> Dataset:
+        """Adds the file whose parts are all there."""
+        await self._writable(user, dataset_id)
+        file = await upload.join_parts(self.objects, _prefix(dataset_id), name, upload_id, etags)
+        return await self._add(dataset_id, file)
+
+    async def preview(
+        self, user: User, dataset_id: UUID, name: str | None, limit: int
+    ) -> dict[str, Any]:
+        """The first rows of the named file, or of the first one."""
+        found = await self.read(user, dataset_id)
+        files = [each for each in found.files if name in (None, each["name"])]
+        if not files:
+            raise NotFound("The dataset has no such file." if name else "The dataset is empty.")
+        file = files[0]
+        head = await self.objects.get_start(_prefix(dataset_id) + file["name"], preview.HEAD)
+        complete = file["size"] <= len(head)
+        return preview.preview(file["name"], head, complete=complete, limit=limit)
+
+    async def _writable(self, user: User, dataset_id: UUID) -> Dataset:
+        found = await self.read(user, dataset_id, "member")
+        if found.storage_uri not in (None, dataset.own_uri(self.storage.bucket, dataset_id)):
+            raise Conflict(f"The dataset's files lie at {found.storage_uri}; put them there.")
+        async with self.sessions() as session:
+            await dataset.check_idle(session, dataset_id)
+        return found
+
+    async def _add(self, dataset_id: UUID, file: Any) -> Dataset:
+        async with self.sessions.begin() as session:
+            bucket = self.storage.bucket
+            return await dataset.add_file(session, dataset_id, file, bucket=bucket, now=self.now())
+
+
+def _prefix(dataset_id: UUID) -> str:
+    return address.dataset_prefix(str(dataset_id))
