@@ -58,6 +58,7 @@ async def open_pool(settings: Database) -> asyncpg.Pool:
         command_timeout=15,
         max_inactive_connection_lifetime=120,
         statement_cache_size=0 if settings.pooled_by_transaction else 200,
+        server_settings={"application_name": settings.application},
         init=_prepare,
     )
 

@@ -83,6 +83,7 @@ class Database(Concern):
     url: str = field(repr=False)
     pool_size: int = 4
     pooled_by_transaction: bool = False
+    application: str = "eventrain"
 
     @classmethod
     def read(cls, reader: Reader) -> Self:
@@ -90,6 +91,7 @@ class Database(Concern):
             reader.value("DATABASE_URL", postgres_url),
             reader.value("DATABASE_POOL_SIZE", positive, "4"),
             reader.value("DATABASE_POOLED_BY_TRANSACTION", boolean, "false"),
+            reader.text("FUNCTION_TARGET", "eventrain"),
         )
 
 
