@@ -52,6 +52,8 @@ class Channel:
                 "do": "checkpoint",
                 "path": str(saved.path),
                 "name": saved.name,
+                "written": saved.written,
+                "kept": saved.kept,
                 "step": saved.step,
                 "epoch": saved.epoch,
                 "metrics": dict(saved.metrics),

@@ -103,9 +103,16 @@ class Hub:
         return {}
 
     def _checkpoint(self, said: dict[str, Any]) -> dict[str, Any]:
-        self._session.checkpoint(
-            Saved(Path(said["path"]), said["name"], said["step"], said["epoch"], said["metrics"])
+        saved = Saved(
+            path=Path(said["path"]),
+            name=said["name"],
+            written=(said["written"][0], said["written"][1]),
+            kept=said["kept"],
+            step=said["step"],
+            epoch=said["epoch"],
+            metrics=said["metrics"],
         )
+        self._session.checkpoint(saved)
         return {}
 
     def _artifact(self, said: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 import math
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 NAME_LIMIT = 200
+LARGEST_COUNT = 2**63 - 1
 
 
 class Point(NamedTuple):
@@ -30,6 +31,13 @@ def number(name: object, value: object) -> float:
         return math.inf if value > 0 else -math.inf  # pyright: ignore[reportOperatorIssue]
     except Exception as error:
         raise NotAMetric(f"{name} is a {type(value).__name__}, not a number") from error
+
+
+def count(value: Any) -> int:
+    whole = int(value)
+    if not 0 <= whole <= LARGEST_COUNT:
+        raise ValueError(f"{value} is no count")
+    return whole
 
 
 def on_wire(value: float) -> float | str:

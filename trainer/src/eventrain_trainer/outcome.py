@@ -26,7 +26,7 @@ TRANSIENT_TEXT = re.compile(
     r"CUDA out of memory|CUDA error: out of memory|NCCL (error|timeout)|Connection reset by peer"
     r"|No space left on device|Cannot allocate memory"
 )
-ERROR_LINE = re.compile(r"^((\w+\.)*[A-Z]\w*)(: .*)?$")
+ERROR_LINE = re.compile(r"^((\w+\.)*_?[A-Z]\w*)(: .*)?$")
 CANNOT_RUN = (126, 127)
 
 

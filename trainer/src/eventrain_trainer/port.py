@@ -27,10 +27,13 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A checkpoint on disk, to be uploaded."""
+    """A checkpoint on disk, to be uploaded as long as its size and time of writing are these."""
 
     path: Path
     name: str
+    written: tuple[int, int] = (0, 0)
+    kept: bool = False
+    """Whether the path is ours, to be removed afterwards."""
     step: int | None = None
     epoch: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])

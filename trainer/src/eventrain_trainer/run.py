@@ -14,17 +14,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self
 
-from eventrain_trainer.metric import NotAMetric, Point, number
+from eventrain_trainer.metric import NotAMetric, Point, count, number
 from eventrain_trainer.outcome import classify_error
 from eventrain_trainer.port import End, Port, Saved
 from eventrain_trainer.settings import TrainerConfig
+from eventrain_trainer.staging import Staging
 from eventrain_trainer.text import clean, plain
+from eventrain_trainer.upload import stamp
 
 log = logging.getLogger("eventrain")
 
 P = ParamSpec("P")
 WARNINGS_A_RUN = 100
-LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,17 @@ def _never_raises(
 class Run:
     """One attempt of one job, or a rehearsal of it outside any."""
 
-    def __init__(self, port: Port, config: TrainerConfig, work_dir: Path, *, muted: bool = False):
+    def __init__(
+        self,
+        port: Port,
+        config: TrainerConfig,
+        work_dir: Path,
+        *,
+        muted: bool = False,
+        staging: Staging | None = None,
+    ) -> None:
         self._port = port
+        self._staging = staging
         self._config = config
         self._muted = muted
         self._work_dir = work_dir
@@ -132,9 +142,9 @@ class Run:
             return
         latest = self._whereabouts({"epoch": epoch, "step": step})
         if total_epochs is not None:
-            latest["totalEpochs"] = _count(total_epochs)
+            latest["totalEpochs"] = count(total_epochs)
         if total_steps is not None:
-            latest["totalSteps"] = _count(total_steps)
+            latest["totalSteps"] = count(total_steps)
         if progress is not None:
             latest["progress"] = max(0.0, min(1.0, number("progress", progress)))
         if message is not None:
@@ -155,18 +165,25 @@ class Run:
         step: int | None = None,
         epoch: int | None = None,
         metrics: Mapping[str, Any] | None = None,
+        copy: bool = False,
     ) -> None:
-        """Uploads a finished file in the background; let it be until then, and write the next
-        one under another name. Only once it is stored whole is it a checkpoint."""
+        """Uploads a finished file in the background; it may be replaced or deleted meanwhile.
+
+        A program that writes the next one into the same file asks for a copy. Only once it is
+        stored whole is it a checkpoint.
+        """
         found = Path(path).absolute()
         if self._muted:
             return
         if not found.is_file():
             raise ValueError(f"{path} is no file; a checkpoint is one file")
         numbers = {name: number(name, value) for name, value in (metrics or {}).items()}
-        at_step = self._step if step is None else _count(step)
-        at_epoch = self._epoch if epoch is None else _count(epoch)
-        self._port.checkpoint(Saved(found, found.name, at_step, at_epoch, numbers))
+        at_step = self._step if step is None else count(step)
+        at_epoch = self._epoch if epoch is None else count(epoch)
+        kept = self._staging.keep(found, copy=copy) if self._staging else found
+        self._port.checkpoint(
+            Saved(kept, found.name, stamp(kept), kept != found, at_step, at_epoch, numbers)
+        )
 
     @_never_raises
     def artifact(self, path: str | Path, name: str | None = None) -> None:
@@ -273,7 +290,7 @@ class Run:
 
     def _count(self, name: str, value: Any) -> int | None:
         try:
-            return _count(value)
+            return count(value)
         except (TypeError, ValueError, OverflowError):
             self.warn(f"{name} is no count")
             return None
@@ -282,10 +299,3 @@ class Run:
         if self._step is not None:
             return self._step
         return self._epoch if self._epoch is not None else self._calls
-
-
-def _count(value: Any) -> int:
-    whole = int(value)
-    if not 0 <= whole <= LARGEST:
-        raise ValueError(f"{value} is no count")
-    return whole

@@ -69,8 +69,7 @@ def run(settings: Settings, command: Sequence[str], environ: Mapping[str, str]) 
     for capture in captures:
         capture.close(PIPES_WAIT)
     lines = [line for capture in captures for line in capture.chunks.tail]
-    ending = judge(code, stopped, lines, session.end)
-    session.conclude(ending)
+    ending = session.conclude(judge(code, stopped, lines, session.end))
     return ending.exit_code or 0
 
 

@@ -97,7 +97,12 @@ class Session:
     def checkpoint(self, saved: Saved) -> None:
         """The event follows the upload: what is half there was never saved."""
 
+        def lost(message: str) -> None:
+            self.warn(message)
+            _let_go(saved)
+
         def stored(found: Stored) -> None:
+            _let_go(saved)
             payload: dict[str, Any] = {
                 "name": found.name.rpartition("/")[2],
                 "uri": found.uri,
@@ -110,9 +115,7 @@ class Session:
                 payload["metrics"] = _on_wire(saved.metrics)
             self._courier.put("checkpoint_saved", payload)
 
-        self._uploader.put(
-            Task(saved.path, "checkpoints", saved.name, stored, self.warn, by_content=True)
-        )
+        self._uploader.put(Task(saved.path, "checkpoints", saved.name, stored, lost, saved.written))
 
     def artifact(self, path: Path, name: str) -> None:
         def stored(found: Stored) -> None:
@@ -153,26 +156,28 @@ class Session:
     def close(self) -> None:
         """For a program that ended without a word: the pod's end is then the evidence."""
 
-    def conclude(self, ending: Ending) -> bool:
-        """Delivers everything, `done` last; True when it arrived there or in S3. Only once."""
+    def conclude(self, ending: Ending) -> Ending:
+        """Delivers everything, `done` last, here or to S3; returns the ending as it was told."""
         if not self._concluded.acquire(blocking=False) or self.stale:
-            return False
+            return ending
         self.settle(self._end)
         self._last.within(self._settings.done_wait)
+        ending = self._with_losses(ending)
         done = self._done(ending)
         self._courier.close(self._share_of_what_is_left())
         self._beat.close(self._share_of_what_is_left())
-        if self._say_done(done) and not self._left_over():
-            return True
-        if self.stale:
-            return False
-        return self._leave_result(done)
+        told = self._say_done(done)
+        if not self.stale and (not told or self._left_over()):
+            self._leave_result(done)
+        return ending
+
+    def _with_losses(self, ending: Ending) -> Ending:
+        lost = sorted({*self._lost, *self._uploader.left()})
+        if not lost or ending.outcome != "succeeded":
+            return ending
+        return Ending("failed", "transient", 1, f"trained, but not uploaded: {', '.join(lost)}")
 
     def _done(self, ending: Ending) -> dict[str, Any]:
-        lost = sorted({*self._lost, *self._uploader.left()})
-        if lost and ending.outcome == "succeeded":
-            names = ", ".join(lost)
-            ending = Ending("failed", "transient", 0, f"trained, but not uploaded: {names}")
         body: dict[str, Any] = {
             "outcome": ending.outcome,
             "metrics": _on_wire({**self._spool.metrics(), **self._end.metrics}),
@@ -206,18 +211,17 @@ class Session:
     def _left_over(self) -> bool:
         return bool(len(self._spool) or self._courier.left_over())
 
-    def _leave_result(self, done: Mapping[str, Any]) -> bool:
+    def _leave_result(self, done: Mapping[str, Any]) -> None:
         if not self._settings.result_put_url:
-            return False
+            return
         body = compose_result(done, self._beat.left_over(), self._courier.left_over())
         backoff, tries = Backoff(0.5, 5.0), Deadline()
         tries.within(max(5.0, min(30.0, self._settings.grace / 4)))
         while not self._transfer.put_result(self._settings.result_put_url, body):
             if not tries.pause(backoff.next()):
                 log.warning("the result could not be left in S3 either")
-                return False
+                return
         log.info("the result was left in S3")
-        return True
 
     def _share_of_what_is_left(self) -> Deadline:
         share = Deadline()
@@ -230,6 +234,11 @@ class Session:
         self.stop = command
         log.warning("asked to stop: %s", command)
         self._on_stop(command)
+
+
+def _let_go(saved: Saved) -> None:
+    if saved.kept:
+        saved.path.unlink(missing_ok=True)
 
 
 def _on_wire(metrics: Mapping[str, float]) -> dict[str, float | str]:

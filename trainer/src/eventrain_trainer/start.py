@@ -17,6 +17,7 @@ from eventrain_trainer.port import Port
 from eventrain_trainer.run import Run
 from eventrain_trainer.session import Session
 from eventrain_trainer.settings import Settings, TrainerConfig, in_a_job, rank
+from eventrain_trainer.staging import Staging
 
 log = logging.getLogger("eventrain")
 
@@ -33,7 +34,8 @@ def start(environ: Mapping[str, str] | None = None) -> Run:
     muted = rank(environ) > 0
     config = TrainerConfig.from_json(environ.get("TRAINER_CONFIG", ""))
     work_dir = Path(environ.get("WORK_DIR") or ".")
-    run = Run(_port(environ, muted), config, work_dir, muted=muted)
+    staging = Staging(work_dir / "staging" / str(os.getpid())) if in_a_job(environ) else None
+    run = Run(_port(environ, muted), config, work_dir, muted=muted, staging=staging)
     if in_a_job(environ):
         _watch_for_the_end(run)
     return run

@@ -31,8 +31,8 @@ class DigestError(TransferError):
     """The bytes that came are not the bytes that were stored."""
 
 
-class ChangedWhileSending(TransferError):
-    """The file was written to while it was on its way, so nothing vouches for it."""
+class Overwritten(TransferError):
+    """The file was written to before it was stored, so nothing vouches for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ class _RefusedByStore(Exception):
 
 def _vouch(sent: Hasher, wanted: Mapping[str, Any]) -> None:
     if sent.hexdigest() != wanted["sha256"]:
-        raise ChangedWhileSending(f"{wanted['name']} changed while it was uploaded")
+        raise Overwritten(f"{wanted['name']} was written to while it was uploaded")
 
 
 def _texts(xml: bytes, tag: str) -> list[str]:

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eventrain_trainer.patience import Deadline
-from eventrain_trainer.transfer import Stored, Transfer
+from eventrain_trainer.transfer import Overwritten, Stored, Transfer
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +24,16 @@ class Task:
     name: str
     stored: Callable[[Stored], None]
     lost: Callable[[str], None]
-    by_content: bool = False
-    """The digest goes into the name, so that a later file of the same name is another object."""
+    written: tuple[int, int] | None = None
+    """Size and time of writing that the file must still have. Its digest then goes into its name,
+    so that a later file of the same name is another object."""
 
     def key(self, sha256: str) -> str:
-        stem = f"{sha256[:16]}-{self.name}" if self.by_content else self.name
-        return f"{self.folder}/{stem}"
+        if self.written is None:
+            return f"{self.folder}/{self.name}"
+        if stamp(self.path) != self.written:
+            raise Overwritten("it was written over first; keep it, or pass copy=True")
+        return f"{self.folder}/{sha256[:16]}-{self.name}"
 
 
 class Uploader:
