@@ -579,3 +579,194 @@ insert into metrics (id, job_id, name, value, unit, recorded_at)
 select $1, $2, $3, $4, $5, $6
 where $7::int is null or exists (select from beats where job_id = $2 and attempt = $7)
 returning id;
+
+-- name: read_owner
+-- Whose job this is.
+select project_id from jobs where id = $1;
+
+-- name: read_registration
+-- What registering needs to know of a job: how it ended, what it was to make, what it left behind.
+select
+    jobs.id as job_id, jobs.project_id, jobs.status, jobs.attempt, jobs.job_type, jobs.submitted_by,
+    jobs.dataset_id, jobs.output_model_name, jobs.output_model_version,
+    entry.id as entry_id, entry.name as entry_name, entry.version as entry_version,
+    coalesce(jobs.request #>> '{trainJobSpec,model_family}', base.model_family) as model_family,
+    coalesce(nullif(attempts.done -> 'metrics', '{}'), beats.body -> 'metrics') as metrics,
+    coalesce(
+        (
+            select jsonb_object_agg(artifacts.uri, artifacts.sha256)
+            from artifacts
+            where artifacts.job_id = jobs.id and artifacts.attempt = jobs.attempt
+        ),
+        '{}'
+    ) as digests
+from jobs
+join beats on beats.job_id = jobs.id
+join attempts on attempts.job_id = jobs.id and attempts.attempt = jobs.attempt
+left join models as entry on entry.id = jobs.output_model_entry_id
+left join models as base on base.id = jobs.model_id
+where jobs.id = $1;
+
+-- name: read_reservation
+-- Whose a model's address is; the job is null where people made the entry.
+select project_id, job_id from model_reservations where name = $1 and version = $2;
+
+-- name: mark_registered
+-- A succeeded job gets its entry once, under its lock; its reason is again the trainer's word.
+update jobs
+set
+    sequence = sequence + 1,
+    output_model_entry_id = $3,
+    output_model_storage_uri = $4,
+    status_reason = (
+        select message from attempts
+        where attempts.job_id = jobs.id and attempts.attempt = jobs.attempt
+    )
+where id = $1 and sequence = $2 and status = 'succeeded' and output_model_entry_id is null
+returning sequence;
+
+-- name: insert_registered_model
+-- The catalog entry of a job's model. No row: the project has one of this name and version.
+insert into models (
+    id, project_id, name, version, type, status, owner_team, metadata, storage_uri, model_family,
+    lineage_dataset_ids, evaluation_summary, job_id, created_by, created_at, updated_at
+)
+select
+    id, project_id, name, version, type, 'draft', owner_team, metadata, storage_uri, model_family,
+    lineage_dataset_ids, evaluation_summary, job_id, created_by, created_at, created_at
+from jsonb_to_record($1::jsonb) as entry (
+    id uuid, project_id uuid, name text, version text, type text, owner_team text, metadata jsonb,
+    storage_uri text, model_family text, lineage_dataset_ids jsonb, evaluation_summary jsonb,
+    job_id uuid, created_by text, created_at timestamptz
+)
+on conflict (project_id, name, version) do nothing
+returning id;
+
+-- name: tell_unregistered
+-- Why a job that succeeded has no entry, where its owner looks.
+update jobs
+set status_reason = $2
+where id = $1 and status = 'succeeded' and output_model_entry_id is null;
+
+-- name: claim_lease
+-- The lease of a tick: free or run out, and not sooner than the spacing after the last start.
+insert into leases as held (name, holder, expires_at, started_at, detail)
+values ($1, $2, $3::timestamptz + $4::interval, $3, '{}')
+on conflict (name) do update
+set holder = excluded.holder, expires_at = excluded.expires_at, started_at = excluded.started_at
+where
+    (held.expires_at is null or held.expires_at <= $3)
+    and (held.started_at is null or held.started_at <= $3::timestamptz - $5::interval)
+returning held.completed_at;
+
+-- name: renew_lease
+-- Still here.
+update leases set expires_at = $3 where name = $1 and holder = $2 returning name;
+
+-- name: release_lease
+-- The tick is over; completed where it did all it had to, and at once again where it did not.
+update leases
+set
+    holder = null,
+    expires_at = null,
+    completed_at = coalesce($3, completed_at),
+    detail = $4::jsonb,
+    started_at = case when $5 then null else started_at end
+where name = $1 and holder = $2;
+
+-- name: read_lease
+-- When the last tick began and was complete, and what it found.
+select started_at, completed_at, detail from leases where name = $1;
+
+-- name: read_live_jobs
+-- The present attempt of every live job, as status-sync compares it with the cluster.
+select
+    jobs.id, jobs.attempt, jobs.status, jobs.stall_policy, jobs.cancel_requested_at,
+    jobs.run_started_at, jobs.ran_seconds, jobs.stalled_at, jobs.observed, jobs.waiting_for,
+    (jobs.request -> 'resourceProfile' ->> 'maxDuration')::int as max_minutes,
+    attempts.launched_at, attempts.first_bad_at, attempts.missing_since, attempts.token_issued_at,
+    beats.last_seen, beats.progressed_at, coalesce(beats.marker, '') <> '' as tells
+from jobs
+join attempts on attempts.job_id = jobs.id and attempts.attempt = jobs.attempt
+join beats on beats.job_id = jobs.id
+where jobs.status in ('pending', 'queued', 'running');
+
+-- name: read_pasts
+-- Attempts that a listing shows and the live rows do not, and those that ended and are not
+-- settled.
+select
+    attempts.job_id, attempts.attempt, attempts.ended_at, attempts.settled_at,
+    attempts.done is not null as told,
+    jobs.status in ('pending', 'queued', 'running') and jobs.attempt = attempts.attempt as live
+from attempts
+join jobs on jobs.id = attempts.job_id
+where (attempts.job_id, attempts.attempt) in (
+    select * from unnest($1::uuid[], $2::int[])
+    union all
+    (
+        select job_id, attempt from attempts
+        where ended_at is not null and settled_at is null
+        order by job_id, attempt
+        limit 500
+    )
+);
+
+-- name: note_jobs
+-- What Kubernetes shows of jobs, beside their state.
+with noted as (
+    select jobs.id, note.observed, note.waiting_for, note.stalled_at
+    from jobs
+    join jsonb_to_recordset($1::jsonb) as note (
+        job_id uuid, attempt int, status text, observed jsonb, waiting_for text,
+        stalled_at timestamptz
+    ) on note.job_id = jobs.id and note.attempt = jobs.attempt and note.status = jobs.status
+    order by jobs.id
+    for no key update of jobs
+)
+update jobs
+set observed = noted.observed, waiting_for = noted.waiting_for, stalled_at = noted.stalled_at
+from noted
+where jobs.id = noted.id;
+
+-- name: note_attempts
+-- Since when an attempt could not start, or was not found.
+with noted as (
+    select attempts.job_id, attempts.attempt, note.first_bad_at, note.missing_since
+    from attempts
+    join jsonb_to_recordset($1::jsonb) as note (
+        job_id uuid, attempt int, first_bad_at timestamptz, missing_since timestamptz
+    ) using (job_id, attempt)
+    order by attempts.job_id, attempts.attempt
+    for no key update of attempts
+)
+update attempts
+set first_bad_at = noted.first_bad_at, missing_since = noted.missing_since
+from noted
+where attempts.job_id = noted.job_id and attempts.attempt = noted.attempt;
+
+-- name: note_reissued
+-- Attempts whose Secret holds a token of this instant.
+update attempts
+set token_issued_at = $3
+from unnest($1::uuid[], $2::int[]) as renewed (job_id, attempt)
+where attempts.job_id = renewed.job_id and attempts.attempt = renewed.attempt;
+
+-- name: settle_attempts
+-- Attempts whose evidence is kept, with the address of the log where there was one.
+update attempts
+set settled_at = $2, log_uri = coalesce(settled.log_uri, attempts.log_uri)
+from jsonb_to_recordset($1::jsonb) as settled (job_id uuid, attempt int, log_uri text)
+where attempts.job_id = settled.job_id and attempts.attempt = settled.attempt;
+
+-- name: attempts_progressed
+-- Which of these attempts saved a checkpoint.
+select distinct job_id, attempt
+from checkpoints
+join unnest($1::uuid[], $2::int[]) as asked (job_id, attempt) using (job_id, attempt);
+
+-- name: read_succeeded_events
+-- The event that wakes a registration, to be sent again as it was.
+select
+    id, job_id, sequence, type, source, at, attempt, status_from, status_to, data, traceparent
+from job_events
+where job_id = any($1::uuid[]) and type = 'dev.eventrain.job.succeeded.v1';

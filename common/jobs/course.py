@@ -27,6 +27,16 @@ class Point(TypedDict):
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """Which points: of these names, from this instant on, one in each such span, after a page."""
+
+    names: frozenset[str] | None = None
+    since: datetime | None = None
+    resolution: timedelta | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True)
 class Course:
     """Some points, and where the next ones begin."""
 
@@ -34,20 +44,12 @@ class Course:
     next_cursor: str | None
 
 
-async def read_course(
-    connection: Queryable,
-    job_id: UUID,
-    *,
-    names: Collection[str] | None,
-    since: datetime | None,
-    resolution: timedelta | None,
-    after: str | None,
-) -> Course:
+async def read_course(connection: Queryable, job_id: UUID, wanted: Wanted) -> Course:
     """A page of points in the order in which the trainer told them. With a resolution, the last
     point of each name in each such span of a page. Raises Invalid for a bad cursor."""
-    place = cursor.read(after, tuple[Small, Big]) or (0, -1)
+    place = cursor.read(wanted.after, tuple[Small, Big]) or (0, -1)
     rows = await connection.fetch(
-        statement("read_heartbeats"), job_id, *place, since, BEATS_A_PAGE + 1
+        statement("read_heartbeats"), job_id, *place, wanted.since, BEATS_A_PAGE + 1
     )
     points: list[Point] = []
     following = None
@@ -56,8 +58,8 @@ async def read_course(
             last = rows[index - 1]
             following = cursor.write(last["attempt"], last["sequence"])
             break
-        points += _points(row["attempt"], row["received_at"], row["body"], names)
-    return Course(_thin(points, resolution), following)
+        points += _points(row["attempt"], row["received_at"], row["body"], wanted.names)
+    return Course(_thin(points, wanted.resolution), following)
 
 
 def _points(

@@ -14,10 +14,10 @@ from common.events import Publisher
 from common.jobs.offer import OfferFiles
 from common.jobs.outbox import Outbox
 from common.jobs.view import JobView
-from common.settings import Broker, Config, Database, Environment, Storage, Timing, UserKeys, load
+from common.settings import Beats, Broker, Bucket, Config, Database, Environment, UserKeys, load
 from common.tokens.user_token import UserTokens
 from functions.submit_job import schema
-from functions.submit_job.handler import Asked, submit_job
+from functions.submit_job.handler import Answered, Asked, resubmit_job, submit_job
 
 PATHS = ("/llm-ops/v1/training/jobs", "/v1/jobs")
 
@@ -31,8 +31,8 @@ class State:
 
 def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
-    database, broker, config, running, storage, timing, keys = load(
-        environ, Database, Broker, Config, Environment, Storage, Timing, UserKeys
+    database, broker, config, running, bucket, beats, keys = load(
+        environ, Database, Broker, Config, Environment, Bucket, Beats, UserKeys
     )
 
     @asynccontextmanager
@@ -42,7 +42,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
         state = State(
             pool,
             Outbox(pool, publisher.publish, _now),
-            OfferFiles(config.folder, running.name, storage.bucket),
+            OfferFiles(config.folder, running.name, bucket.name),
         )
         yield state
         await state.outbox.close()
@@ -53,12 +53,12 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
         title="submit-job",
         lifespan=lifespan,
         ready=lambda state: postgres.schema_is_ready(state.pool),
-        routers=[_routes(timing)],
+        routers=[_submits(beats), _resubmits(beats)],
         user_tokens=UserTokens(keys.ring),
     )
 
 
-def _routes(timing: Timing) -> APIRouter:
+def _submits(beats: Beats) -> APIRouter:
     routes = web.router()
 
     async def submit(
@@ -69,27 +69,62 @@ def _routes(timing: Timing) -> APIRouter:
         dry_run: schema.DryRun = False,
     ) -> Response:
         state: State = deps
-        parent = trace.parent.get() or trace.start()
-        answered = await submit_job(
-            Asked(await request.json(), user, key, dry_run, parent),
-            pool=state.pool,
-            offer=state.offers.current(),
-            interval=timing.heartbeat_interval,
-            now=_now(),
-        )
-        state.outbox.send_soon(answered.event_ids)
-        return web.ok(answered.job)
+        asked = Asked(await request.json(), user, key, dry_run, _parent())
+        return _answer(state, await submit_job(asked, **_at_hand(state, beats)))
 
     for path in PATHS:
-        routes.add_api_route(
-            path,
-            submit,
-            methods=["POST"],
-            response_model=web.Success[JobView],
-            summary="Submit a job",
-            openapi_extra=schema.body(),
-        )
+        _add(routes, path, submit, "Submit a job", schema.body())
     return routes
+
+
+def _resubmits(beats: Beats) -> APIRouter:
+    routes = web.router()
+
+    async def resubmit(
+        request: Request,
+        deps: web.Deps,
+        user: web.Caller,
+        job_id: schema.JobId,
+        key: schema.IdempotencyKey = None,
+    ) -> Response:
+        state: State = deps
+        asked = Asked(await request.json(), user, key, False, _parent())
+        return _answer(state, await resubmit_job(job_id, asked, **_at_hand(state, beats)))
+
+    path = f"{PATHS[0]}/{{jobId}}/resubmit"
+    _add(routes, path, resubmit, "Submit a job again", schema.resubmit_body())
+    return routes
+
+
+def _add(
+    routes: APIRouter, path: str, endpoint: Any, summary: str, body: Mapping[str, Any]
+) -> None:
+    routes.add_api_route(
+        path,
+        endpoint,
+        methods=["POST"],
+        response_model=web.Success[JobView],
+        summary=summary,
+        openapi_extra=dict(body),
+    )
+
+
+def _at_hand(state: State, beats: Beats) -> dict[str, Any]:
+    return {
+        "pool": state.pool,
+        "offer": state.offers.current(),
+        "interval": beats.interval,
+        "now": _now(),
+    }
+
+
+def _answer(state: State, answered: Answered) -> Response:
+    state.outbox.send_soon(answered.event_ids)
+    return web.ok(answered.job)
+
+
+def _parent() -> trace.TraceParent:
+    return trace.parent.get() or trace.start()
 
 
 async def main(request: Any) -> Any:

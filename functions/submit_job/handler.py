@@ -1,16 +1,18 @@
 """Takes a job request and makes a job of it, or says what is wrong with it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
 
-from common.errors import IdempotencyMismatch
-from common.jobs import reading, submission
+from common.errors import Conflict, IdempotencyMismatch, Invalid, Violation
+from common.jobs import permission, reading, submission
 from common.jobs.admission import admit, choose_project, digest_of
 from common.jobs.offer import Offer
+from common.jobs.state import TERMINAL, Status
 from common.jobs.submission import Key, Submission
 from common.jobs.view import JobView
 from common.postgres import Connection, statement
@@ -68,6 +70,44 @@ async def submit_job(
             parent=asked.parent,
         )
         return await _write(connection, admitted, asked, key, interval, now)
+
+
+async def resubmit_job(
+    job_id: UUID,
+    asked: Asked,
+    *,
+    pool: asyncpg.Pool,
+    offer: Offer,
+    interval: timedelta,
+    now: datetime,
+) -> Answered:
+    """Called by HTTP. A job that has ended is submitted again on other resources, as a new job
+    under today's rules. Raises what submit_job raises, and Conflict for a job that is live."""
+    row = await reading.find_job(pool, job_id)
+    permission.allow(row["project_id"] if row else None, asked.user, "member")
+    assert row is not None
+    if row["status"] not in TERMINAL:
+        raise Conflict(f"The job is {row['status']}; only one that has ended is submitted again.")
+    again = replace(asked, body=_again(row, asked.body))
+    return await submit_job(again, pool=pool, offer=offer, interval=interval, now=now)
+
+
+def _again(row: Mapping[str, Any], changes: Any) -> dict[str, Any]:
+    """The request as it was, but for the resources. The version of a model that was made is
+    taken: the next one is chosen."""
+    if not isinstance(changes, dict):
+        raise Invalid([Violation("body", "must be a JSON object")])
+    given = cast("dict[str, Any]", changes)
+    before: dict[str, Any] = {k: v for k, v in row["request"].items() if k != "resolved"}
+    body: dict[str, Any] = before | {"projectId": str(row["project_id"])}
+    body["resourceProfile"] = given.get("resourceProfile")
+    if given.get("useGpu") is not None:
+        body["useGpu"] = given["useGpu"]
+        if body.get("trainJobSpec"):
+            body["trainJobSpec"] = body["trainJobSpec"] | {"use_gpu": None}
+    if row["status"] == Status.SUCCEEDED:
+        body["outputModelVersion"] = None
+    return body
 
 
 async def _find_earlier(

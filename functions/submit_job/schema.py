@@ -2,10 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import Header, Query
+from fastapi import Header, Path, Query
 
+from common.body import Id
 from common.jobs import request
 
+JobId = Annotated[Id, Path(alias="jobId")]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -24,5 +26,16 @@ DryRun = Annotated[
 def body() -> dict[str, Any]:
     """The body as OpenAPI describes it: it is read leniently, so that all that is wrong with it
     is told at once."""
-    schema = {"schema": request.describe()}
-    return {"requestBody": {"required": True, "content": {"application/json": schema}}}
+    return _described(request.describe())
+
+
+def resubmit_body() -> dict[str, Any]:
+    """What is changed when a job is submitted again."""
+    fields = request.describe()["properties"]
+    changed = {name: fields[name] for name in ("resourceProfile", "useGpu")}
+    return _described({"type": "object", "required": ["resourceProfile"], "properties": changed})
+
+
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}

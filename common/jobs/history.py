@@ -1,0 +1,193 @@
+"""What happened to a job, row by row, as the contract shows it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from typing_extensions import TypedDict
+
+from common import envelope
+
+Row = Mapping[str, Any]
+# An address with which an object of ours can be fetched for a while; None for another's.
+Sign = Callable[[str], str | None]
+
+OF_EVERY_EVENT = frozenset({"jobId", "projectId", "attempt", "status", "at"})
+
+Change = TypedDict(
+    "Change",
+    {
+        "sequence": int,
+        "type": str,
+        "source": str,
+        "at": datetime,
+        "attempt": int,
+        "from": str | None,
+        "to": str | None,
+        "detail": dict[str, Any],
+    },
+)
+
+
+class Attempt(TypedDict):
+    """One try; what ended it, the rule that said so, the evidence, and the budget left."""
+
+    attempt: int
+    createdAt: datetime
+    launchedAt: datetime | None
+    startedAt: datetime | None
+    endedAt: datetime | None
+    outcome: str | None
+    errorClass: str | None
+    exitCode: int | None
+    reason: str | None
+    rule: str | None
+    evidence: dict[str, Any] | None
+    budgetLeft: int | None
+    logUri: str | None
+    logUrl: str | None
+
+
+class LogLine(TypedDict):
+    """One line; its offset counts from the start of its stream as the trainer counts."""
+
+    attempt: int
+    stream: str
+    offset: int
+    text: str
+    time: datetime
+
+
+class PodLog(TypedDict):
+    """The end of a pod's log, in S3."""
+
+    attempt: int
+    uri: str
+    url: str | None
+
+
+class Checkpoint(TypedDict):
+    id: UUID
+    attempt: int
+    name: str
+    uri: str
+    url: str | None
+    sha256: str
+    size: int
+    step: int | None
+    epoch: int | None
+    metrics: dict[str, Any] | None
+    createdAt: datetime
+
+
+class Artifact(TypedDict):
+    attempt: int
+    name: str
+    uri: str
+    url: str | None
+    sha256: str | None
+    size: int | None
+    createdAt: datetime
+
+
+class Metric(TypedDict):
+    id: UUID
+    trainingJobId: UUID
+    name: str
+    value: float | str
+    unit: str | None
+    recordedAt: datetime
+
+
+def change(row: Row, _: Sign) -> Change:
+    """A state change, or a trainer's report, which leads from no state to another."""
+    told = row["kind"] == 1
+    data: dict[str, Any] = row["data"]
+    return {
+        "sequence": row["number"],
+        "type": row["type"],
+        "source": row["source"],
+        "at": row["at"],
+        "attempt": row["attempt"],
+        "from": row["status_from"],
+        "to": row["status_to"],
+        "detail": data if told else {k: v for k, v in data.items() if k not in OF_EVERY_EVENT},
+    }
+
+
+def attempt(row: Row, sign: Sign) -> Attempt:
+    return {
+        "attempt": row["attempt"],
+        "createdAt": row["created_at"],
+        "launchedAt": row["launched_at"],
+        "startedAt": row["started_at"],
+        "endedAt": row["ended_at"],
+        "outcome": row["outcome"],
+        "errorClass": row["error_class"],
+        "exitCode": row["exit_code"],
+        "reason": row["message"],
+        "rule": row["rule"],
+        "evidence": row["evidence"],
+        "budgetLeft": row["budget_left"],
+        "logUri": row["log_uri"],
+        "logUrl": sign(row["log_uri"]) if row["log_uri"] else None,
+    }
+
+
+def log_lines(rows: Sequence[Row]) -> list[LogLine]:
+    """The lines of some reports, one after the other."""
+    return [
+        {
+            "attempt": row["attempt"],
+            "stream": str(row["payload"].get("stream", "stdout")),
+            "offset": row["payload"].get("offset", 0) + index,
+            "text": text,
+            "time": row["occurred_at"],
+        }
+        for row in rows
+        for index, text in enumerate(row["payload"].get("lines", ()))
+    ]
+
+
+def pod_log(row: Row, sign: Sign) -> PodLog:
+    return {"attempt": row["attempt"], "uri": row["log_uri"], "url": sign(row["log_uri"])}
+
+
+def checkpoint(row: Row, sign: Sign) -> Checkpoint:
+    return {
+        "id": row["id"],
+        "attempt": row["attempt"],
+        "name": row["name"],
+        "uri": row["uri"],
+        "url": sign(row["uri"]),
+        "sha256": row["sha256"],
+        "size": row["size"],
+        "step": row["step"],
+        "epoch": row["epoch"],
+        "metrics": row["metrics"],
+        "createdAt": row["created_at"],
+    }
+
+
+def artifact(row: Row, sign: Sign) -> Artifact:
+    return {
+        "attempt": row["attempt"],
+        "name": row["name"],
+        "uri": row["uri"],
+        "url": sign(row["uri"]),
+        "sha256": row["sha256"],
+        "size": row["size"],
+        "createdAt": row["created_at"],
+    }
+
+
+def metric(row: Row) -> Metric:
+    return {
+        "id": row["id"],
+        "trainingJobId": row["job_id"],
+        "name": row["name"],
+        "value": envelope.spell_number(row["value"]),
+        "unit": row["unit"],
+        "recordedAt": row["recorded_at"],
+    }

@@ -1,0 +1,121 @@
+"""Shows what happened to a job, and takes figures about it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from common.errors import StaleAttempt, Unauthenticated
+from common.jobs import history as shown
+from common.jobs import permission, reading
+from common.jobs.course import Wanted, read_course
+from common.jobs.history import Row, Sign
+from common.jobs.reading import Page
+from common.postgres import Queryable, statement
+from common.tokens.job_token import JobTokens
+from common.tokens.user_token import User, UserTokens
+from functions.history.schema import Experiment, Logs, NewMetric, Points
+
+MOST_METRICS = 10_000
+
+
+class Read(Protocol):
+    def __call__(
+        self, connection: Queryable, job_id: UUID, *, limit: int, after: str | None
+    ) -> Awaitable[Page]: ...
+
+
+class Collection(NamedTuple):
+    read: Read
+    show: Callable[[Row, Sign], Any]
+
+
+COLLECTIONS: Mapping[str, Collection] = {
+    "timeline": Collection(reading.timeline, shown.change),
+    "attempts": Collection(reading.attempts, shown.attempt),
+    "checkpoints": Collection(reading.checkpoints, shown.checkpoint),
+    "artifacts": Collection(reading.artifacts, shown.artifact),
+}
+
+
+@dataclass(frozen=True)
+class Slice:
+    """How much of a collection, and after which cursor."""
+
+    limit: int
+    after: str | None
+
+
+async def history(
+    collection: str, user: User, job_id: UUID, part: Slice, *, pool: asyncpg.Pool, sign: Sign
+) -> Mapping[str, Any]:
+    """Called by HTTP for a page of one of COLLECTIONS. Emits nothing. Raises NotFound, and
+    Invalid for a bad cursor."""
+    await permission.check(pool, job_id, user)
+    read, show = COLLECTIONS[collection]
+    page = await read(pool, job_id, limit=part.limit, after=part.after)
+    return {collection: [show(row, sign) for row in page.rows], "nextCursor": page.next_cursor}
+
+
+async def read_logs(
+    user: User, job_id: UUID, part: Slice, *, pool: asyncpg.Pool, sign: Sign
+) -> Logs:
+    """The same for logs: what trainers sent, and what was kept of their pods."""
+    await permission.check(pool, job_id, user)
+    page = await reading.logs(pool, job_id, limit=part.limit, after=part.after)
+    kept = await reading.pod_logs(pool, job_id)
+    return {
+        "lines": shown.log_lines(page.rows),
+        "podLogs": [shown.pod_log(row, sign) for row in kept],
+        "nextCursor": page.next_cursor,
+    }
+
+
+async def read_points(user: User, job_id: UUID, wanted: Wanted, *, pool: asyncpg.Pool) -> Points:
+    """The same for the course of metrics."""
+    await permission.check(pool, job_id, user)
+    found = await read_course(pool, job_id, wanted)
+    return {"points": found.points, "nextCursor": found.next_cursor}
+
+
+async def read_experiment(user: User, job_id: UUID, *, pool: asyncpg.Pool) -> Experiment:
+    """The figures that were recorded one by one. Raises NotFound."""
+    await permission.check(pool, job_id, user)
+    rows = await reading.metrics(pool, job_id, limit=MOST_METRICS)
+    return {"jobId": job_id, "metrics": [*map(shown.metric, rows)]}
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Takes single figures from a job's trainer or from a member of its project."""
+
+    pool: asyncpg.Pool
+    job_tokens: JobTokens
+    user_tokens: UserTokens
+    now: Callable[[], datetime]
+
+    async def record(self, token: str, job_id: UUID, figure: NewMetric) -> shown.Metric:
+        """Called by HTTP. Raises Unauthenticated, NotFound, Forbidden, StaleAttempt."""
+        attempt = await self._identify(token, job_id)
+        row = {"id": uuid4(), "job_id": job_id, "name": figure.name, "unit": figure.unit}
+        row |= {"value": float(figure.value), "recorded_at": self.now()}
+        columns = [row[name] for name in ("id", "job_id", "name", "value", "unit", "recorded_at")]
+        written = await self.pool.fetchval(statement("insert_metric"), *columns, attempt)
+        if written is None:
+            raise StaleAttempt
+        return shown.metric(row)
+
+    async def _identify(self, token: str, job_id: UUID) -> int | None:
+        """The attempt that speaks; None for a person."""
+        try:
+            claims = self.job_tokens.verify(token, self.now())
+        except Unauthenticated:
+            user = self.user_tokens.verify(token, self.now())
+            await permission.check(self.pool, job_id, user, role="member")
+            return None
+        if claims.job_id != str(job_id):
+            raise Unauthenticated("The job token is for another job.")
+        return claims.attempt
