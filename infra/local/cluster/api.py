@@ -100,11 +100,11 @@ class ResourceApi:
     async def delete(self, request: Request) -> Response:
         namespace, name = _place(request)
         options = Options.read(await _read_options(request))
-        uid = self._objects.get(self._resource, namespace, name)["metadata"]["uid"]
+        deleted = self._objects.get(self._resource, namespace, name)
         left = self._objects.delete(self._resource, namespace, name, options)
-        if left is None:
-            return JSONResponse(success(self._resource, name, uid))
-        return self._answer(left)
+        if left is None and self._resource is not PODS:
+            return JSONResponse(success(self._resource, name, deleted["metadata"]["uid"]))
+        return self._answer(left or deleted)
 
     async def delete_all(self, request: Request) -> Response:
         options = Options.read(await _read_options(request))

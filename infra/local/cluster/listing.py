@@ -89,12 +89,11 @@ def list_page(store: Store, resource: Resource, namespace: str | None, query: Qu
     if not query.limit:
         return Page([row.body for row in rows], revision, "", None)
     taken = list(islice(rows, query.limit))
-    rest = sum(1 for _ in rows)
-    if not rest:
+    if next(rows, None) is None:
         return Page([row.body for row in taken], revision, "", None)
     token = Continue(revision, taken[-1].namespace, taken[-1].name).write()
-    counted = None if query.labels or query.fields else rest
-    return Page([row.body for row in taken], revision, token, counted)
+    rest = None if query.labels or query.fields else 1 + sum(1 for _ in rows)
+    return Page([row.body for row in taken], revision, token, rest)
 
 
 def _revision(store: Store, query: Query) -> int:
