@@ -23,6 +23,8 @@ class Job(TypedDict):
     completedAt: NotRequired[str | None]
     experimentUrl: NotRequired[str | None]
     resourceProfile: NotRequired[JsonObject | None]
+    outputModelName: NotRequired[str | None]
+    outputModelVersion: NotRequired[str | None]
     outputModelStorageUri: NotRequired[str | None]
     outputModelEntryId: NotRequired[str | None]
     name: NotRequired[str | None]
@@ -50,7 +52,7 @@ class JobPage(TypedDict):
 class Point(TypedDict):
     name: str
     value: float | str
-    step: int | None
+    step: float | None
     time: str | None
     attempt: int
 

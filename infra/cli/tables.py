@@ -17,6 +17,8 @@ GIVES_WAY = frozenset({"NAME", "DETAIL", "REASON", "FILE"})
 
 EMPTY: tuple[Any, ...] = (None, "", {}, [])
 
+LONG = frozenset({"uri", "sha256"})
+
 
 def table(*headings: str) -> Table:
     made = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
@@ -89,14 +91,15 @@ def artifacts(rows: Sequence[Artifact]) -> Table:
 
 
 def timeline(rows: Sequence[Change]) -> Table:
+    """Changes of state by their number; what the trainer told in between has none."""
     made = table("#", "TIME", "ATTEMPT", "WHAT", "DETAIL")
     for row in rows:
         made.add_row(
-            str(row["sequence"]),
+            str(row["sequence"]) if row.get("to") else "",
             words.clock(row["at"]),
             _or_dash(row.get("attempt")),
             escape(_change(row)),
-            escape(detail(row.get("detail"))),
+            escape(_told(row.get("detail"))),
         )
     return made
 
@@ -151,12 +154,13 @@ def job_facts(job: Job, now: datetime) -> Table:
             ("type", job["jobType"]),
             ("labels", escape(detail(job.get("labels")))),
             ("resources", escape(detail(job.get("resourceProfile")))),
-            ("model", job.get("modelId")),
+            ("starts from", job.get("modelId")),
             ("dataset", job.get("datasetId")),
             ("submitted", _submitted(job)),
             ("started", words.date(job.get("startedAt"))),
             ("ended", words.date(job.get("completedAt"))),
             ("ran", words.run_time(job, now)),
+            ("makes", _model(job)),
             ("trace", job.get("traceId")),
             ("model address", escape(job.get("outputModelStorageUri") or "")),
             ("catalog entry", job.get("outputModelEntryId")),
@@ -170,16 +174,19 @@ def job_end(job: Job, now: datetime) -> Table:
             ("status", _status(job)),
             ("reason", escape(job.get("statusReason") or "")),
             ("ran", words.run_time(job, now)),
+            ("model", _model(job) if job["status"] == "succeeded" else None),
             ("model address", escape(job.get("outputModelStorageUri") or "")),
         ]
     )
 
 
 def by_name(points: Sequence[Point]) -> dict[str, list[Point]]:
-    courses: dict[str, list[Point]] = {}
-    for point in points:
-        courses.setdefault(point["name"], []).append(point)
-    return courses
+    """Each metric's course in the order of its steps; of one step, what was told last."""
+    told: dict[str, dict[tuple[int, float], Point]] = {}
+    for place, point in enumerate(points):
+        step = place if point["step"] is None else point["step"]
+        told.setdefault(point["name"], {})[point["attempt"], step] = point
+    return {name: [steps[key] for key in sorted(steps)] for name, steps in told.items()}
 
 
 def words_of_health(health: Any) -> str:
@@ -207,10 +214,18 @@ def _part(value: Any) -> str:
     return words.number(value)
 
 
+def _told(value: Any) -> str:
+    """Without addresses and digests, which fill a screen; --json has them."""
+    if not isinstance(value, dict):
+        return detail(value)
+    whole: dict[str, Any] = value
+    return detail({key: each for key, each in whole.items() if key not in LONG})
+
+
 def _change(row: Change) -> str:
     before, after = row.get("from"), row.get("to")
     kind = row["type"].removeprefix("dev.eventrain.").removesuffix(".v1")
-    return f"{kind}: {before} -> {after}" if before and after else kind
+    return f"{kind}: {before} -> {after}" if before and after and before != after else kind
 
 
 def _status(job: Job) -> str:
@@ -219,6 +234,11 @@ def _status(job: Job) -> str:
     of = f", attempt {attempt}" if attempt else ""
     retries = f" ({job.get('retryCount') or 0} of {allowed} retries used)" if allowed else ""
     return f"{words.status(job['status'])}{of}{retries}"
+
+
+def _model(job: Job) -> str:
+    name, version = job.get("outputModelName"), job.get("outputModelVersion")
+    return escape(f"{name} {version or ''}".strip()) if name else ""
 
 
 def _submitted(job: Job) -> str:
