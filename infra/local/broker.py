@@ -142,8 +142,7 @@ class Broker:
                 self.publish(answer.reply)
             return
         said = answer.status or answer.body.decode(errors="replace")
-        kind = event.attributes["type"]
-        self._report(f"{trigger.name} did not take {kind} {event.attributes['id']}: {said}")
+        self._report(f"{trigger.name} did not take {event.attributes['type']}: {said}")
         if trigger.delivery.dead_letter is not None:
             dead = event.extended(self._error(trigger, answer))
             await self._deliver(trigger.delivery.dead_letter, trigger.delivery, dead)

@@ -16,6 +16,7 @@ from infra.local.service import FunctionPlan
 
 GRACE = 10.0
 LONGEST_QUEUE = 1000
+LONGEST_PAUSE = 5.0
 PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2)
 
 
@@ -58,7 +59,9 @@ class Function:
         self._busy = 0
         self._used_at = time.monotonic()
         self._crashes = 0
-        self._closed = False
+        self._closing = asyncio.Event()
+        self._endings: set[asyncio.Task[None]] = set()
+        self._children: set[Child] = set()
 
     @property
     def pid(self) -> int | None:
@@ -100,24 +103,34 @@ class Function:
     async def stop(self) -> None:
         child, self._child, self._ready = self._child, None, False
         if child is not None:
-            await child.stop(grace=GRACE)
-            self._roster.remove(child.pid)
+            ending = asyncio.create_task(self._end(child))
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
+            await asyncio.shield(ending)
 
     async def close(self) -> None:
         """Stop for good: no request starts it again."""
-        self._closed = True
+        self._closing.set()
         if self._starting is not None:
-            self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
         await self.stop()
+        await asyncio.gather(*self._endings)
 
     def doubt(self) -> None:
         """A connection broke off: the next request looks first whether the process is there."""
         self._ready = False
 
     def kill(self) -> None:
-        if self._child is not None:
-            self._child.kill()
+        for child in self._children:
+            child.kill()
+
+    async def _end(self, child: Child) -> None:
+        await child.stop(grace=GRACE)
+        self._forget(child)
+
+    def _forget(self, child: Child) -> None:
+        self._children.discard(child)
+        self._roster.remove(child.pid)
 
     def _is_idle(self) -> bool:
         allowed = self.plan.idle_seconds
@@ -139,8 +152,6 @@ class Function:
             start.exception()
 
     async def _start(self) -> str:
-        if self._closed:
-            raise NotReady(f"{self.plan.name} is being stopped")
         if self._child is None or not await self._becomes_ready(self._child):
             await self._start_anew()
         self._ready, self._crashes = True, 0
@@ -148,11 +159,14 @@ class Function:
 
     async def _start_anew(self) -> None:
         await self._reap()
+        if self._closing.is_set():
+            raise NotReady(f"{self.plan.name} is being stopped")
         port = network.free_port()
         try:
             child = self._child = await process.start(self._command(port))
         except OSError as problem:
             raise NotReady(f"{self.plan.name} cannot be started: {problem.strerror}") from problem
+        self._children.add(child)
         self._roster.add(child.pid)
         self._address = f"http://{network.LOOPBACK}:{port}"
         self._used_at = time.monotonic()
@@ -165,11 +179,18 @@ class Function:
         if self._child is None:
             return
         code = await self._child.wait()
-        self._roster.remove(self._child.pid)
+        self._forget(self._child)
         self._child = None
         self._report(f"{self.plan.name} ended ({code}): starting it again")
         self._crashes += 1
-        await asyncio.sleep(min(0.1 * 2 ** (self._crashes - 1), 5.0) if self._crashes > 1 else 0)
+        if self._crashes > 1:
+            await self._pause(min(0.1 * 2 ** (self._crashes - 2), LONGEST_PAUSE))
+
+    async def _pause(self, seconds: float) -> None:
+        """Ends at once when the stack stops."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
 
     async def _becomes_ready(self, child: Child) -> bool:
         """False when it ended instead."""
@@ -177,7 +198,7 @@ class Function:
         while child.alive:
             if await self._answers_ready():
                 return True
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or self._closing.is_set():
                 await self.stop()
                 raise NotReady(f"{self.plan.name} is not ready yet")
             await asyncio.sleep(0.02)

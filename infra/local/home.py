@@ -16,7 +16,7 @@ from pathlib import Path
 
 from infra.local.problem import HomeProblem
 
-LEAST_FREE = 64 << 20
+LEAST_FREE = 100 << 20
 
 
 class Home:

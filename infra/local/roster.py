@@ -52,7 +52,9 @@ class Roster:
         return {int(pid): since for pid, since in content.items()}
 
     def _write(self) -> None:
-        write_private(self._file, json.dumps(self._members), durable=False)
+        """As well as it can: a full disk must not keep anything from starting or stopping."""
+        with contextlib.suppress(OSError):
+            write_private(self._file, json.dumps(self._members), durable=False)
 
 
 async def _gone(pids: set[int], patience: float) -> bool:

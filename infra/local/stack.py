@@ -21,6 +21,7 @@ from infra.local.broker import PATH as BROKER_PATH
 from infra.local.credential import Credentials
 from infra.local.function import Surroundings
 from infra.local.home import LEAST_FREE, Home, explain, write_private
+from infra.local.journal import Journal
 from infra.local.kubernetes import Kubernetes
 from infra.local.manifests import Manifests
 from infra.local.network import address_of, bind
@@ -62,7 +63,7 @@ class Stack:
         self.settings = settings
         self.home = Home(settings.home.expanduser().resolve())
         self.address = ""
-        self._report = on_step
+        self._report = Journal(self.home / "logs/stack.log", on_step)
         self._closed = asyncio.Event()
         self._parts = contextlib.AsyncExitStack()
         self._kills: list[Callable[[], None]] = []
@@ -117,6 +118,7 @@ class Stack:
     async def _start(self) -> None:
         self.home.open()
         self._parts.callback(self.home.close)
+        self.home.folder_of("logs")
         doors = self._open_doors()
         self.address = address_of(doors.gateway)
         found = manifests.load(self.settings.clone)

@@ -19,6 +19,7 @@ class Clone:
         shutil.copy(PROGRAM, folder / "small_function.py")
         (folder / "common").mkdir()
         (folder / "common/migrate.py").write_text("")
+        (folder / "common/__init__.py").touch()
         self.write("eventing/broker.yaml", "Broker", "eventrain", {}, group="eventing.knative.dev")
         self.add_route("small", "/small")
 
