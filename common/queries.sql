@@ -683,7 +683,7 @@ select started_at, completed_at, detail from leases where name = $1;
 select
     jobs.id, jobs.attempt, jobs.status, jobs.stall_policy, jobs.cancel_requested_at,
     jobs.run_started_at, jobs.ran_seconds, jobs.stalled_at, jobs.observed, jobs.waiting_for,
-    (jobs.request -> 'resourceProfile' ->> 'maxDuration')::int as max_minutes,
+    jobs.trace_id, (jobs.request -> 'resourceProfile' ->> 'maxDuration')::int as max_minutes,
     attempts.launched_at, attempts.first_bad_at, attempts.missing_since, attempts.token_issued_at,
     beats.last_seen, beats.progressed_at, coalesce(beats.marker, '') <> '' as tells
 from jobs
@@ -770,3 +770,118 @@ select
     id, job_id, sequence, type, source, at, attempt, status_from, status_to, data, traceparent
 from job_events
 where job_id = any($1::uuid[]) and type = 'dev.eventrain.job.succeeded.v1';
+
+-- name: sweep_idempotency_keys
+-- Keys that no longer hold.
+delete from idempotency_keys
+where ctid = any(array(select ctid from idempotency_keys where created_at < $1 limit $2))
+returning 1;
+
+-- name: sweep_work
+-- Work that was done or given up long ago.
+delete from work
+where ctid = any(
+    array(select ctid from work where state <> 'due' and finished_at < $1 limit $2)
+)
+returning 1;
+
+-- name: sweep_timeline
+-- Published events of jobs that ended long ago.
+delete from job_events
+where ctid = any(
+    array(
+        select job_events.ctid
+        from job_events
+        join jobs on jobs.id = job_events.job_id
+        where jobs.completed_at < $1 and job_events.published_at is not null
+        limit $2
+    )
+)
+returning 1;
+
+-- name: sweep_heartbeats
+-- The history of some jobs that ended long ago; how many jobs that were.
+with old as materialized (
+    select id from jobs
+    where
+        completed_at < $1
+        and exists (select from heartbeats where heartbeats.job_id = jobs.id)
+    order by completed_at
+    limit $2
+),
+deleted as (
+    delete from heartbeats using old where heartbeats.job_id = old.id
+)
+select count(*) from old;
+
+-- name: sweep_log_reports
+-- The log lines of some jobs that ended long ago; how many jobs that were.
+with old as materialized (
+    select id from jobs
+    where
+        completed_at < $1
+        and exists (select from reports where reports.job_id = jobs.id and reports.type = 'log')
+    order by completed_at
+    limit $2
+),
+deleted as (
+    delete from reports using old where reports.job_id = old.id and reports.type = 'log'
+)
+select count(*) from old;
+
+-- name: old_logs
+-- Logs in S3 of attempts that ended long ago.
+select job_id, attempt, log_uri
+from attempts
+where log_uri is not null and ended_at < $1
+limit $2;
+
+-- name: forget_logs
+-- Their objects are gone.
+update attempts
+set log_uri = null
+from unnest($1::uuid[], $2::int[]) as gone (job_id, attempt)
+where attempts.job_id = gone.job_id and attempts.attempt = gone.attempt;
+
+-- name: sweep_checkpoints
+-- Checkpoints of ended jobs, but for the newest of each, the best by a metric, and whatever a job
+-- that is not over starts from.
+delete from checkpoints
+where id = any(
+    array(
+        select ranked.id
+        from (
+            select
+                checkpoints.id,
+                checkpoints.uri,
+                row_number() over newest as age,
+                row_number() over best as place,
+                jsonb_typeof(checkpoints.metrics -> $3::text) = 'number' as measured
+            from checkpoints
+            join jobs on jobs.id = checkpoints.job_id
+            where jobs.completed_at < $1
+            window
+                newest as (partition by checkpoints.job_id order by checkpoints.number desc),
+                best as (
+                    partition by checkpoints.job_id
+                    order by
+                        case
+                            when jsonb_typeof(checkpoints.metrics -> $3::text) = 'number'
+                                then $4::int * (checkpoints.metrics ->> $3::text)::double precision
+                        end nulls last,
+                        checkpoints.number desc
+                )
+        ) as ranked
+        where
+            ranked.age > $2::int
+            and not (ranked.place = 1 and coalesce(ranked.measured, false))
+            and not exists (
+                select from jobs
+                where
+                    jobs.status in ('pending', 'queued', 'running')
+                    and jobs.request -> 'resolved' -> 'checkpoint' ->> 'uri' = ranked.uri
+            )
+        limit $5
+    )
+)
+returning uri;

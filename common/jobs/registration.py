@@ -1,0 +1,159 @@
+"""A succeeded job's model in the catalog: the entry, the job's mark and the event, all or nothing.
+
+The catalog is one target of a registration, with a kind of due work of its own; whoever adds
+another target gives it a kind and a row of its own, so that each has its own status and tries.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from common.errors import Conflict, Invalid, NotFound, Violation
+from common.jobs import transition, work
+from common.jobs.transition import Standing
+from common.jobs.work import Item
+from common.postgres import Connection, Queryable, statement
+from common.storage.address import sanitise
+from eventing.catalogue import EventType
+
+SOURCE = "register-model"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A job, as far as its model is concerned. Metrics are the end's, else the last heartbeat's;
+    digests are by S3 address."""
+
+    job_id: UUID
+    project_id: UUID
+    status: str
+    attempt: int
+    job_type: str
+    submitted_by: str
+    dataset_id: UUID | None
+    output_model_name: str
+    output_model_version: str
+    entry_id: UUID | None
+    entry_name: str | None
+    entry_version: str | None
+    model_family: str | None
+    metrics: dict[str, Any] | None
+    digests: dict[str, str | None]
+
+    @property
+    def type(self) -> str:
+        return "base" if self.job_type == "pretrain" else "trained"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is to stand in the catalog beside what the job says itself."""
+
+    name: str
+    version: str
+    storage_uri: str
+    metadata: dict[str, Any]
+    owner_team: str | None
+    created_by: str
+
+
+async def find(connection: Queryable, job_id: UUID) -> Candidate:
+    """Raises NotFound."""
+    row = await connection.fetchrow(statement("read_registration"), job_id)
+    if row is None:
+        raise NotFound("There is no such job.")
+    return Candidate(**dict(row))
+
+
+async def reserve(connection: Connection, job: Candidate, name: str, version: str) -> None:
+    """Makes the model's address the job's own. Raises Invalid where it is somebody else's."""
+    address = (sanitise(name), sanitise(version))
+    await connection.execute(statement("reserve_model"), *address, job.project_id, job.job_id)
+    owner = await connection.fetchrow(statement("read_reservation"), *address)
+    if owner is None or owner["job_id"] != job.job_id:
+        reason = f"{' '.join(address)} exists or is being trained: choose another version"
+        raise Invalid([Violation("modelVersion", reason)])
+
+
+async def register(
+    connection: Connection, job: Candidate, entry: Entry, *, now: datetime
+) -> tuple[UUID, ...]:
+    """Writes the entry in the caller's transaction and settles the due work; the ids of the
+    events that tell of it, none where the job has its entry by now. Raises Conflict, NotFound."""
+    standing = (await transition.lock(connection, [job.job_id])).get(job.job_id)
+    if standing is None:
+        raise NotFound("There is no such job.")
+    entry_id = uuid4()
+    sequence: int | None = await connection.fetchval(
+        statement("mark_registered"), job.job_id, standing.sequence, entry_id, entry.storage_uri
+    )
+    await settle(connection, job, now=now)
+    if sequence is None:
+        return ()
+    row = _row(entry_id, job, entry, now)
+    if await connection.fetchval(statement("insert_registered_model"), row) is None:
+        raise Conflict(f"The catalog has {entry.name} {entry.version} already.")
+    event = _event(standing, sequence, entry_id, entry, now)
+    await connection.execute(statement("insert_events"), [event])
+    return (event["id"],)
+
+
+async def settle(connection: Connection, job: Candidate, *, now: datetime) -> None:
+    """The registration of this job is due no more."""
+    await work.finish(connection, Item("register", job.job_id, job.attempt, 0, now), now=now)
+
+
+async def give_up(connection: Connection, item: Item, error: str, *, now: datetime) -> None:
+    """The model cannot be registered; the job says why."""
+    await connection.execute(
+        statement("tell_unregistered"), item.job_id, f"Not registered: {error}"
+    )
+    await work.give_up(connection, item, error, now=now)
+
+
+def _row(entry_id: UUID, job: Candidate, entry: Entry, now: datetime) -> dict[str, Any]:
+    return {
+        "id": entry_id,
+        "project_id": job.project_id,
+        "name": entry.name,
+        "version": entry.version,
+        "type": job.type,
+        "owner_team": entry.owner_team,
+        "metadata": entry.metadata,
+        "storage_uri": entry.storage_uri,
+        "model_family": job.model_family,
+        "lineage_dataset_ids": [job.dataset_id] if job.dataset_id else [],
+        "evaluation_summary": job.metrics,
+        "job_id": job.job_id,
+        "created_by": entry.created_by,
+        "created_at": now,
+    }
+
+
+def _event(
+    job: Standing, sequence: int, entry_id: UUID, entry: Entry, now: datetime
+) -> dict[str, Any]:
+    return {
+        "id": uuid4(),
+        "job_id": job.id,
+        "sequence": sequence,
+        "type": EventType.MODEL_REGISTERED,
+        "source": SOURCE,
+        "at": now,
+        "attempt": job.attempt,
+        "status_from": job.status,
+        "status_to": job.status,
+        "traceparent": job.traceparent,
+        "data": {
+            "jobId": job.id,
+            "projectId": job.project_id,
+            "attempt": job.attempt,
+            "status": job.status,
+            "at": now,
+            "entryId": entry_id,
+            "name": entry.name,
+            "version": entry.version,
+            "storageUri": entry.storage_uri,
+        },
+    }

@@ -1,0 +1,95 @@
+"""Wires the register-model function: asked by HTTP and woken by an event, one deed."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, FastAPI, Response
+
+from common import postgres, web
+from common.catalogue.project import demand
+from common.errors import Poison
+from common.events import Event, Publisher
+from common.jobs import reading, registration
+from common.jobs.outbox import Outbox
+from common.jobs.view import JobView
+from common.settings import Beats, Broker, Database, Storage, UserKeys, load
+from common.storage.objects import open_objects
+from common.tokens.user_token import UserTokens
+from functions.register_model.handler import Deps, Wish, register_due, register_model
+from functions.register_model.schema import Registration
+
+PATH = "/llm-ops/v1/training/jobs/{job_id}/register-model"
+
+
+def create_app(environ: Mapping[str, str]) -> FastAPI:
+    """The function as an ASGI application. Raises SettingsError."""
+    database, broker, storage, beats, keys = load(
+        environ, Database, Broker, Storage, Beats, UserKeys
+    )
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncGenerator[Deps]:
+        pool = await postgres.open_pool(database)
+        publisher = Publisher(broker.url)
+        outbox = Outbox(pool, publisher.publish, _now)
+        async with open_objects(storage) as objects:
+            yield Deps(pool, objects, storage.bucket, outbox.send_soon, _now)
+        await outbox.close()
+        await publisher.close()
+        await postgres.close_pool(pool)
+
+    return web.build_app(
+        title="register-model",
+        lifespan=lifespan,
+        ready=lambda deps: postgres.schema_is_ready(deps.pool),
+        routers=[_routes(beats)],
+        user_tokens=UserTokens(keys.ring),
+        consumes=_receive,
+    )
+
+
+async def main(request: Any) -> Any:
+    """The functions framework's target."""
+    return request.app.state.function
+
+
+def _routes(beats: Beats) -> APIRouter:
+    routes = web.router()
+
+    @routes.post(PATH, response_model=web.Success[JobView], summary="Register a job's model")
+    async def register(
+        deps: web.Deps, caller: web.Caller, job_id: web.Id, asked: Registration
+    ) -> Response:
+        job = await registration.find(deps.pool, job_id)
+        demand(caller, job.project_id, "member")
+        await register_model(job_id, _wish(asked, caller.subject), deps=deps)
+        shown = await reading.find_view(deps.pool, job_id, now=_now(), interval=beats.interval)
+        return web.ok(shown, "Model registered")
+
+    return routes
+
+
+async def _receive(event: Event, deps: Deps) -> None:
+    try:
+        job_id = UUID(event.subject or "")
+    except ValueError:
+        raise Poison("The event's subject is no job id.") from None
+    await register_due(job_id, deps=deps)
+
+
+def _wish(asked: Registration, by: str) -> Wish:
+    return Wish(
+        asked.model_name,
+        asked.model_version,
+        asked.storage_uri,
+        asked.owner_team,
+        asked.metadata,
+        by,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
