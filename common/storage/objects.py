@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from common.errors import NotFound, TooLarge
@@ -151,6 +152,16 @@ class Objects:
 
     async def abort_upload(self, key: str, upload_id: str) -> None:
         await self._call("abort_multipart_upload", Key=key, UploadId=upload_id)
+
+    async def abort_uploads(self, prefix: str, before: datetime, limit: int) -> bool:
+        """Gives up uploads in parts below the prefix that nobody finished, no more than `limit`;
+        whether there may be others."""
+        page = await self._call("list_multipart_uploads", Prefix=prefix, MaxUploads=limit)
+        listed = page.get("Uploads", ())
+        for upload in listed:
+            if upload["Initiated"] < before:
+                await self.abort_upload(upload["Key"], upload["UploadId"])
+        return bool(page.get("IsTruncated")) and any(u["Initiated"] < before for u in listed)
 
     async def _delete(self, keys: list[str]) -> int:
         if keys:
