@@ -31,7 +31,8 @@ from infra.local.cluster.moment import Now, utc_now
 from infra.local.cluster.node import Node
 from infra.local.cluster.objects import Objects
 from infra.local.cluster.pod_log import read_log
-from infra.local.cluster.pod_worker import Ending, Images, NodeContext
+from infra.local.cluster.pod_worker import Ending
+from infra.local.cluster.preparation import Images, NodeContext
 from infra.local.cluster.resource import PODS, Json, Key, named
 from infra.local.cluster.status import Refused
 from infra.local.cluster.store import Store

@@ -8,11 +8,11 @@ from infra.local.cluster import deletion, pod_status
 from infra.local.cluster.log import log_failure
 from infra.local.cluster.pod_worker import (
     Ending,
-    NodeContext,
     PodWorker,
     container_process,
     remove_folder,
 )
+from infra.local.cluster.preparation import NodeContext
 from infra.local.cluster.process import Process
 from infra.local.cluster.resource import PODS, Json, Key
 from infra.local.cluster.store import Change
@@ -22,6 +22,7 @@ _SHUTDOWN = Ending(
     "Pod was terminated in response to imminent node shutdown.",
     disruption="TerminationByKubelet",
 )
+_RETRY_SECONDS = 5.0
 _NODE_GONE = "PodGC: node no longer exists"
 
 
@@ -95,6 +96,7 @@ class Kubelet:
     async def shut_down(self, grace: float) -> None:
         """Ends all pods, as a node that is shut down in good order."""
         self._closing = True
+        self.rejoin()
         for worker in self._workers.values():
             worker.end(_SHUTDOWN)
         tasks = list(self._tasks.values())
@@ -125,7 +127,7 @@ class Kubelet:
         worker = PodWorker(self._node, key, pod, folder)
         self._workers[worker.uid] = worker
         task = asyncio.create_task(self._run(worker))
-        task.add_done_callback(lambda ended: _log_end(worker, ended))
+        task.add_done_callback(lambda ended: self._ended(worker, ended))
         self._tasks[worker.uid] = task
 
     async def _run(self, worker: PodWorker) -> None:
@@ -136,6 +138,14 @@ class Kubelet:
             self._tasks.pop(worker.uid, None)
             if not self._closing and not self._node.store.exists(worker.uid):
                 remove_folder(self._folder / worker.uid)
+
+    def _ended(self, worker: PodWorker, task: asyncio.Task[None]) -> None:
+        """A full disk, say, is no reason to give a pod up."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log_failure(f"running pod {worker.key.name}", error)
+        again = Change(worker.key, worker.uid, (), removed=False)
+        asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.look, again)
 
     def _wake_namespace(self, namespace: str) -> None:
         for worker in self._workers.values():
@@ -152,11 +162,6 @@ class Kubelet:
             pod_status.disrupted(pod["status"], "DeletionByPodGC", _NODE_GONE, now)
             self._node.store.put(worker.key, pod)
             deletion.delete(self._node.store, worker.key, deletion.Options(grace=0), now)
-
-
-def _log_end(worker: PodWorker, task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log_failure(f"running pod {worker.key.name}", error)
 
 
 def _processes(folder: Path) -> list[Process]:

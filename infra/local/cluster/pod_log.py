@@ -20,10 +20,11 @@ def read_log(pods: Path, pod: Json, params: Mapping[str, str]) -> bytes:
     if not path.exists():
         _refuse_unstarted(pod, name)
         return b""
-    lines = _number(params, "tailLines")
-    text = path.read_bytes() if lines is None else tail(path, lines)
-    limit = _number(params, "limitBytes")
-    return text if limit is None else text[:limit]
+    lines, limit = _number(params, "tailLines"), _number(params, "limitBytes")
+    if lines is not None:
+        return tail(path, lines)[:limit]
+    with path.open("rb") as file:
+        return file.read() if limit is None else file.read(limit)
 
 
 def tail(path: Path, lines: int) -> bytes:

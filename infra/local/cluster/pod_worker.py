@@ -4,43 +4,18 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from infra.local.cluster import deletion, moment, pod_status
-from infra.local.cluster.environment import (
-    Image,
-    NotConfigured,
-    Place,
-    build_command,
-    build_environment,
-    find_program,
-)
-from infra.local.cluster.events import Recorder
-from infra.local.cluster.moment import Now
+from infra.local.cluster.environment import NotConfigured
+from infra.local.cluster.preparation import NodeContext, NoImage, prepare
 from infra.local.cluster.process import Exit, Launch, Process
 from infra.local.cluster.resource import PODS, Json, Key
-from infra.local.cluster.store import Store
-from infra.local.cluster.volumes import Mounts, NotMounted, Volumes
+from infra.local.cluster.volumes import NotMounted, Volumes
 
-Images = Callable[[str], Image | None]
 _RETRY_SECONDS = 2.0
-
-
-@dataclass
-class NodeContext:
-    """What all pods of the node share; not `reachable` means that the API hears nothing."""
-
-    store: Store
-    images: Images
-    now: Now
-    record: Recorder
-    path: str
-    lang: str
-    reachable: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Waiting(NamedTuple):
@@ -99,7 +74,10 @@ class PodWorker:
             await self._node.reachable.wait()
             self._wake.clear()
             pod = self._read()
-            if pod is None or pod["metadata"].get("deletionTimestamp"):
+            if pod is None:
+                return False
+            if pod["metadata"].get("deletionTimestamp"):
+                pod["status"]["phase"] = "Failed"
                 self._leave(pod)
                 return False
             self._take_over(pod)
@@ -170,27 +148,15 @@ class PodWorker:
             return Waiting("ContainerCreating", "", f"FailedMount {error}")
         except NotConfigured as error:
             return Waiting("CreateContainerConfigError", str(error), f"Failed Error: {error}")
-        except _NoImage as error:
+        except NoImage as error:
             return self._without_image(str(error))
         for name, launch in launches.items():
             await self._start(name, launch)
         return None
 
     def _prepare(self, pod: Json, container: Json) -> Launch | Exit:
-        image = self._node.images(container["image"])
-        if image is None:
-            raise _NoImage(container["image"])
         mounts = self._volumes.paths(container)
-        place = Place(self._folder, self._node.path, self._node.lang)
-        environment = build_environment(self._node.store, pod, container, image, place, mounts)
-        argv = build_command(container, image, environment, mounts)
-        cwd = self._working_folder(container, mounts)
-        program = find_program(argv[0], environment, cwd) if argv else None
-        if program is None:
-            name = argv[0] if argv else ""
-            message = f'exec: "{name}": executable file not found in $PATH'
-            return Exit(128, self._node.now(), "StartError", message)
-        return Launch(program, argv, environment, cwd)
+        return prepare(self._node, pod, container, self._folder, mounts)
 
     async def _start(self, name: str, launch: Launch | Exit) -> None:
         if isinstance(launch, Exit):
@@ -203,15 +169,6 @@ class PodWorker:
         except OSError as error:
             message = f"the process cannot be started: {error}"
             self._ended[name] = Exit(128, self._node.now(), "StartError", message)
-
-    def _working_folder(self, container: Json, mounts: Mounts) -> Path:
-        """An absolute folder of the image lies below the pod's own root here."""
-        wanted = container.get("workingDir") or "/"
-        mounted = mounts.rewrite(wanted)
-        root = self._folder / "root"
-        folder = Path(mounted) if mounted != wanted else root / wanted.lstrip("/")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder
 
     def _without_image(self, image: str) -> Waiting:
         self._image_failures += 1
@@ -287,10 +244,8 @@ class PodWorker:
         if ending.disruption:
             pod_status.disrupted(status, ending.disruption, ending.message, now)
 
-    def _leave(self, pod: Json | None) -> None:
+    def _leave(self, pod: Json) -> None:
         """Writes the last status; a pod that is being deleted may go now."""
-        if pod is None:
-            return
         with self._node.store.writing():
             if pod["metadata"].get("deletionTimestamp"):
                 pod["metadata"]["deletionGracePeriodSeconds"] = 0
@@ -307,10 +262,6 @@ class PodWorker:
                 await self._wake.wait()
         except TimeoutError:
             return
-
-
-class _NoImage(Exception):
-    pass
 
 
 def container_process(folder: Path, name: str) -> Process:

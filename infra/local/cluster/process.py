@@ -110,10 +110,11 @@ class Process:
         return self.log.read_bytes()[-size:].decode(errors="replace")
 
     def _write_launch(self, launch: Launch) -> None:
-        path = self.folder / "launch.json"
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(file, "w") as opened:
-            json.dump(vars(launch) | {"cwd": str(launch.cwd), "folder": str(self.folder)}, opened)
+        draft = self.folder / "launch.json.draft"
+        draft.touch(mode=0o600)
+        folders = {"cwd": str(launch.cwd), "folder": str(self.folder)}
+        draft.write_text(json.dumps(vars(launch) | folders))
+        draft.replace(self.folder / "launch.json")
 
 
 def _spawn_shim(folder: Path) -> int:

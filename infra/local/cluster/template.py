@@ -146,7 +146,21 @@ def _volume(volume: Json, place: str) -> list[Cause]:
     if kinds and kinds[0] not in _VOLUME_KINDS:
         message = f"Forbidden: this local server mounts only {', '.join(_VOLUME_KINDS)}"
         return [Cause("FieldValueForbidden", f"{place}.{kinds[0]}", message)]
-    return []
+    source = volume.get("secret") or volume.get("configMap") or {}
+    items = enumerate(cast(list[Json], source.get("items") or []))
+    found = [_below(item.get("path"), f"{place}.items[{index}].path") for index, item in items]
+    return [cause for cause in found if cause]
+
+
+def _below(path: Any, place: str) -> Cause | None:
+    """A path must not climb out of the volume."""
+    if not path:
+        return required(place)
+    if path.startswith("/") or ".." in path.split("/"):
+        return Cause(
+            "FieldValueInvalid", place, f"Invalid value: \"{path}\": must not contain '..'"
+        )
+    return None
 
 
 def _container(container: Json, place: str, volumes: set[str]) -> list[Cause]:
@@ -164,6 +178,8 @@ def _container(container: Json, place: str, volumes: set[str]) -> list[Cause]:
             causes.append(Cause("FieldValueNotFound", f"{where}.name", message))
         if not mount.get("mountPath"):
             causes.append(required(f"{where}.mountPath"))
+        climbs = _below(mount.get("subPath") or ".", f"{where}.subPath")
+        causes += [climbs] if climbs else []
     return causes + _resources(container.get("resources") or {}, f"{place}.resources")
 
 

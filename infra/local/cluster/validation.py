@@ -113,7 +113,7 @@ def _data(resource: Resource, body: Json) -> list[Cause]:
     data = texts(body.get("data"), "data")
     causes: list[Cause] = []
     for key in data:
-        if not _DATA_KEY.match(key) or len(key) > 253:
+        if not _DATA_KEY.match(key) or key.startswith("..") or key == "." or len(key) > 253:
             message = f'Invalid value: "{key}": a valid config key must consist of alphanumeric '
             message += "characters, '-', '_' or '.'"
             causes.append(Cause("FieldValueInvalid", f"data[{key}]", message))
