@@ -1,12 +1,14 @@
 """What the stack has to say: every sentence to its log, to the terminal none twice a minute."""
 
 import contextlib
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
 
 QUIET_SECONDS = 60.0
+LIBRARIES = ("uvicorn", "asyncio", "aiohttp")
 
 
 class Journal:
@@ -30,3 +32,21 @@ class Journal:
         """A full disk is no reason to fail here."""
         with contextlib.suppress(OSError), self._file.open("a") as log:
             log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {sentence}\n")
+
+
+@contextlib.contextmanager
+def libraries_writing_to(file: Path) -> Generator[None]:
+    """What the servers' libraries log goes to the file, not to the terminal."""
+    handler = logging.FileHandler(file, delay=True)
+    loggers = [logging.getLogger(name) for name in LIBRARIES]
+    before = [logger.propagate for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, propagate in zip(loggers, before, strict=True):
+            logger.removeHandler(handler)
+            logger.propagate = propagate
+        handler.close()

@@ -21,7 +21,7 @@ from infra.local.broker import PATH as BROKER_PATH
 from infra.local.credential import Credentials
 from infra.local.function import Surroundings
 from infra.local.home import LEAST_FREE, Home, explain, write_private
-from infra.local.journal import Journal
+from infra.local.journal import Journal, libraries_writing_to
 from infra.local.kubernetes import Kubernetes
 from infra.local.manifests import Manifests
 from infra.local.network import address_of, bind
@@ -118,7 +118,8 @@ class Stack:
     async def _start(self) -> None:
         self.home.open()
         self._parts.callback(self.home.close)
-        self.home.folder_of("logs")
+        log = self.home.folder_of("logs") / "stack.log"
+        self._parts.enter_context(libraries_writing_to(log))
         doors = self._open_doors()
         self.address = address_of(doors.gateway)
         found = manifests.load(self.settings.clone)
