@@ -1,4 +1,4 @@
-"""What a client asks about the server itself, enough for kubectl's plain commands."""
+"""What a client asks about the server itself, enough for a dynamic client."""
 
 import platform
 from collections.abc import Iterable

@@ -1,7 +1,8 @@
 import asyncio
+from pathlib import Path
 
 import pytest
-from kubernetes import client, config
+from kubernetes import client, config, dynamic
 
 from tests.integration.infra.cluster.making import NAMESPACE
 from tests.integration.infra.cluster.serving import Served, job, secret
@@ -68,6 +69,19 @@ class TestJourney:
                 return core.read_namespaced_pod_log(pod.metadata.name, NAMESPACE)
 
         assert await asyncio.to_thread(run) == "hello\n"
+
+    async def test_the_dynamic_client_discovers_the_api(
+        self, served: Served, tmp_path: Path
+    ) -> None:
+        def run() -> tuple[str, list[str]]:
+            with config.new_client_from_config(str(served.kubeconfig)) as api:
+                found = dynamic.DynamicClient(api, cache_file=str(tmp_path / "discovered"))
+                jobs = found.resources.get(api_version="batch/v1", kind="Job")
+                jobs.create(namespace=NAMESPACE, body=job("train-1", "", spec={"suspend": True}))
+                listed = jobs.get(namespace=NAMESPACE).items
+                return found.version["kubernetes"]["minor"], [each.metadata.name for each in listed]
+
+        assert await asyncio.to_thread(run) == ("36", ["train-1"])
 
     async def test_a_suspended_job_starts_when_it_is_resumed(self, served: Served) -> None:
         await served.run("train-1", "print('hello')", spec={"suspend": True})
