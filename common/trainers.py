@@ -81,4 +81,4 @@ def parse(content: bytes) -> Trainers:
 
 @lru_cache(maxsize=100)
 def _pattern(allowed: str) -> re.Pattern[str]:
-    return re.compile("[^/]*".join(map(re.escape, allowed.split("*"))))
+    return re.compile(r"[^/\s]*".join(map(re.escape, allowed.split("*"))))
