@@ -23,7 +23,9 @@ class TestRead:
         assert structured == cloudevent.read(BINARY, b'{"a": 1}')
 
     def test_an_event_survives_the_way_through_headers(self) -> None:
-        sent = cloudevent.read({**BINARY, "ce-subject": 'a "b" 100 % ü'.replace("ü", "%C3%BC")}, b"")
+        sent = cloudevent.read(
+            {**BINARY, "ce-subject": 'a "b" 100 % ü'.replace("ü", "%C3%BC")}, b""
+        )
         assert cloudevent.read(sent.headers(), sent.data) == sent
         assert sent.headers()["ce-subject"].isascii()
 
@@ -34,7 +36,14 @@ class TestRead:
         assert not {"authorization", "x-other"} & set(headers)
 
     def test_numbers_and_truth_values_become_text(self) -> None:
-        body = {"id": "1", "source": "s", "specversion": "1.0", "type": "t", "sequence": 7, "x": True}
+        body = {
+            "id": "1",
+            "source": "s",
+            "specversion": "1.0",
+            "type": "t",
+            "sequence": 7,
+            "x": True,
+        }
         read = cloudevent.read(STRUCTURED, json.dumps(body).encode())
         assert read.attributes["sequence"] == "7"
         assert read.attributes["x"] == "true"

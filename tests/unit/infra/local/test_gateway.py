@@ -31,7 +31,10 @@ class TestRoutes:
 
     def test_a_longer_prefix_goes_before_a_shorter_one(self) -> None:
         routes = Routes(
-            [route("short", path("PathPrefix", "/v1")), route("long", path("PathPrefix", "/v1/jobs"))]
+            [
+                route("short", path("PathPrefix", "/v1")),
+                route("long", path("PathPrefix", "/v1/jobs")),
+            ]
         )
         assert routes.resolve("GET", "/v1/jobs/7") == "long"
         assert routes.resolve("GET", "/v1/models") == "short"
