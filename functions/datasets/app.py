@@ -70,17 +70,17 @@ async def create_dataset(deps: Deps, caller: Caller, wanted: NewDataset) -> Resp
     return ok(dataset.show(await deps.create(caller, wanted)), "Dataset created")
 
 
-@routes.get("/{dataset_id}", response_model=Success[Dataset])
+@routes.get("/{dataset_id:uuid}", response_model=Success[Dataset])
 async def read_dataset(deps: Deps, caller: Caller, dataset_id: Id) -> Response:
     return ok(dataset.show(await deps.read(caller, dataset_id)))
 
 
-@routes.delete("/{dataset_id}", response_model=Success[Dataset])
+@routes.delete("/{dataset_id:uuid}", response_model=Success[Dataset])
 async def delete_dataset(deps: Deps, caller: Caller, dataset_id: Id) -> Response:
     return ok(dataset.show(await deps.delete(caller, dataset_id)), "Dataset deleted")
 
 
-@routes.get("/{dataset_id}/preview", response_model=Success[Preview])
+@routes.get("/{dataset_id:uuid}/preview", response_model=Success[Preview])
 async def preview_dataset(
     deps: Deps,
     caller: Caller,
@@ -92,7 +92,7 @@ async def preview_dataset(
 
 
 @upload_routes.post(
-    "/{dataset_id}/upload", response_model=Success[Dataset], openapi_extra=body.FORM
+    "/{dataset_id:uuid}/upload", response_model=Success[Dataset], openapi_extra=body.FORM
 )
 async def upload_files(deps: Deps, caller: Caller, dataset_id: Id, request: Request) -> Response:
     kind = request.headers.get("content-type")
@@ -100,7 +100,7 @@ async def upload_files(deps: Deps, caller: Caller, dataset_id: Id, request: Requ
     return ok(dataset.show(found), "Uploaded")
 
 
-@routes.post("/{dataset_id}/uploads", response_model=Success[body.Parts])
+@routes.post("/{dataset_id:uuid}/uploads", response_model=Success[body.Parts])
 async def begin_upload(
     deps: Deps, caller: Caller, dataset_id: Id, wanted: body.StartUpload
 ) -> Response:
@@ -108,7 +108,7 @@ async def begin_upload(
     return ok(begun | {"complete_url": f"{PREFIX}/{dataset_id}/uploads/complete"})
 
 
-@routes.post("/{dataset_id}/uploads/complete", response_model=Success[Dataset])
+@routes.post("/{dataset_id:uuid}/uploads/complete", response_model=Success[Dataset])
 async def finish_upload(
     deps: Deps, caller: Caller, dataset_id: Id, done: body.FinishUpload
 ) -> Response:

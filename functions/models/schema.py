@@ -1,0 +1,45 @@
+"""Models as clients send and see them."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+
+from common.catalogue.body import Line, Name, Uri, Version
+from common.catalogue.model import ModelStatus, ModelType
+from common.web import Id, SnakeBody
+
+
+class NewModel(SnakeBody):
+    """An entry whose files are uploaded next, or lie in the project's place already."""
+
+    name: Name
+    version: Version = "1"
+    type: ModelType = "base"
+    project_id: Id | None = None
+    owner_team: Line | None = None
+    metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
+    storage_uri: Uri | None = None
+    model_family: Line | None = None
+    lineage_dataset_ids: Annotated[list[Id], Field(default_factory=list, max_length=1000)]
+    evaluation_summary: dict[str, Any] | None = None
+
+
+class Model(SnakeBody):
+    id: UUID
+    project_id: UUID
+    name: str
+    version: str
+    type: str
+    status: ModelStatus
+    owner_team: str | None
+    metadata: dict[str, Any]
+    storage_uri: str | None
+    model_family: str | None
+    lineage_dataset_ids: list[str]
+    evaluation_summary: dict[str, Any] | None
+    job_id: UUID | None
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
