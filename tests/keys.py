@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -54,3 +54,7 @@ def forged(
     body = {name: value for name, value in body.items() if value is not None}
     headers = {"kid": kid} if kid else None
     return jwt.encode(body, secret or "", algorithm=algorithm, headers=headers)
+
+
+def now_utc() -> datetime:
+    return datetime.now(UTC)

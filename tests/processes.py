@@ -1,0 +1,74 @@
+"""Functions and servers as real processes."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import httpx
+
+from tests.postgres_server import CLONE
+
+
+def free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return bound.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running_function(name: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """The address of a function served as in production."""
+    port = free_port()
+    own = {"FUNCTION_TARGET": name, "PORT": str(port), "BIND_ADDRESS": "127.0.0.1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "common.serve"],
+        cwd=CLONE,
+        env={"PATH": os.environ["PATH"], **environ, **own},
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_ready(f"{address}/readyz", process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+@contextlib.contextmanager
+def running_s3(folder: Path) -> Iterator[str]:
+    """The address of a real S3 server with the keys `id` and `secret`."""
+    port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        [
+            str(Path(sys.executable).with_name("rclone")),
+            *("serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}"),
+            *("--auth-key", "id,secret", "--config", "", "--vfs-cache-mode", "off"),
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_ready(address, process, any_status=True)
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_until_ready(
+    url: str, process: subprocess.Popen[bytes], *, any_status: bool = False
+) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        assert process.poll() is None, f"it ended with {process.returncode}"
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(url).status_code == 200 or any_status:
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
