@@ -156,7 +156,10 @@ class Objects:
     async def abort_uploads(self, prefix: str, before: datetime, limit: int) -> bool:
         """Gives up uploads in parts below the prefix that nobody finished, no more than `limit`;
         whether there may be others."""
-        page = await self._call("list_multipart_uploads", Prefix=prefix, MaxUploads=limit)
+        try:
+            page = await self._call("list_multipart_uploads", Prefix=prefix, MaxUploads=limit)
+        except NotFound:
+            return False
         listed = page.get("Uploads", ())
         for upload in listed:
             if upload["Initiated"] < before:
@@ -180,7 +183,7 @@ class Objects:
         try:
             return await loop.run_in_executor(self._threads, deed)
         except ClientError as wrong:
-            if _code(wrong) in {"NoSuchKey", "NoSuchBucket", "NotFound", "404"}:
+            if _code(wrong) in {"NoSuchKey", "NoSuchBucket", "NoSuchUpload", "NotFound", "404"}:
                 raise NotFound("There is no such object.") from None
             raise
 

@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 class Result(msgspec.Struct):
     """The object; each part is read on its own, so that one broken part costs no other."""
 
-    done: msgspec.Raw | None = None
+    done: msgspec.Raw = msgspec.Raw()
     heartbeats: list[msgspec.Raw] = []
     events: list[msgspec.Raw] = []
 
@@ -88,7 +88,7 @@ async def end(
     bucket: str,
 ) -> bool:
     """Ends the attempt as `done` would have; False where the result does not say how."""
-    done = _read(result.done, Done) if result.done is not None else None
+    done = _read(result.done, Done) if bytes(result.done) else None
     if done is None:
         return False
     try:
