@@ -110,7 +110,7 @@ class TestLog:
 
         assert len(port.events) <= 100
 
-    @pytest.mark.parametrize("name", ["", "a" * 201, "nul\0", 7])
+    @pytest.mark.parametrize("name", ["", "a" * 201, "nul\0", "\ud800", 7])
     def test_refuses_a_name_that_is_none(self, name: Any) -> None:
         port = Listener()
         _run(port).log({name: 1.0})
@@ -171,10 +171,24 @@ class TestNothingRaises:
 class TestEvent:
     def test_carries_only_what_json_and_postgres_take(self) -> None:
         port = Listener()
-        _run(port).event("epoch_end", loss=math.inf, text="a\ud800b\0", kept=[1, None, True])
+        _run(port).event(
+            "epoch_end", loss=math.inf, text="a\ud800b\0", kept=[1, None, True], huge=2**70
+        )
 
         [(_, payload)] = port.events
-        assert payload == {"loss": "Infinity", "text": "a?b\ufffd", "kept": [1, None, True]}
+        assert payload == {
+            "loss": "Infinity",
+            "text": "a?b\ufffd",
+            "kept": [1, None, True],
+            "huge": str(2**70),
+        }
+
+    @pytest.mark.parametrize("kind", ["", "Epoch End", "epoch-end", "a" * 65])
+    def test_warns_of_a_kind_that_nobody_takes(self, kind: str) -> None:
+        port = Listener()
+        _run(port).event(kind)
+
+        assert [kind for kind, _ in port.events] == ["warning"]
 
 
 class TestFinish:

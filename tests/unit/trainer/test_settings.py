@@ -40,6 +40,12 @@ class TestSettings:
         with pytest.raises(SettingsError):
             TrainerConfig.from_json(text)
 
+    def test_takes_the_hyperparameters_of_a_train_job_spec_where_no_others_are_given(self) -> None:
+        spec = {"hyperparams": {"lr": 0.1, "num_epochs": 3}}
+        text = json.dumps({"trainJobSpec": spec, "hyperparameters": {"lr": 0.2}})
+
+        assert TrainerConfig.from_json(text).hyperparameters == {"lr": 0.2, "num_epochs": 3}
+
     def test_a_checkpoint_without_a_digest_is_none(self) -> None:
         assert TrainerConfig.from_json('{"checkpoint": {"uri": "s3://b/c"}}').checkpoint is None
 

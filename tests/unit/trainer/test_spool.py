@@ -1,5 +1,6 @@
 import math
 
+import pytest
 from eventrain_trainer.metric import Point
 from eventrain_trainer.spool import POINT_OVERHEAD, Spool
 
@@ -35,6 +36,13 @@ class TestSpool:
         _fill(spool, [math.nan] * 1000)
 
         assert 0 < len(spool) <= 100
+
+    @pytest.mark.parametrize("value", [0.5, math.nan])
+    def test_makes_room_for_many_points_at_once(self, value: float) -> None:
+        spool = _spool(1000)
+        _fill(spool, [value] * 1001)
+
+        assert len(spool) <= 850
 
     def test_thins_the_oldest_first_and_keeps_the_newest(self) -> None:
         spool = _spool(100)

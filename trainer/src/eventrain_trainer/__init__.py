@@ -10,7 +10,8 @@
 Outside a job the same lines print what they are told, so a script runs unchanged on a laptop.
 """
 
-from eventrain_trainer.run import Resumed, Run
+from eventrain_trainer.port import Resumed
+from eventrain_trainer.run import Run
 from eventrain_trainer.start import start
 from eventrain_trainer.transfer import TransferError
 

@@ -15,6 +15,9 @@ from eventrain_trainer.patience import Backoff, Deadline
 STATE = frozenset({"checkpoint_saved"})
 
 
+EVENT_OVERHEAD = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     id: str
@@ -55,7 +58,8 @@ class Courier:
         self._thread = threading.Thread(target=self._run, name="eventrain-events", daemon=True)
         self._thread.start()
 
-    def put(self, kind: str, payload: Mapping[str, Any], weight: int = 200) -> None:
+    def put(self, kind: str, payload: Mapping[str, Any], weight: int = 0) -> None:
+        weight = weight or EVENT_OVERHEAD + len(repr(payload))
         with self._changed:
             self._count += 1
             event = Event(

@@ -21,8 +21,8 @@ class NotAMetric(Exception):
 
 def number(name: object, value: object) -> float:
     """Takes whatever has a float in it (numpy, torch); text is refused, even if it spells one."""
-    if not isinstance(name, str) or not name or len(name) > NAME_LIMIT or "\0" in name:
-        raise NotAMetric(f"a metric's name is text of 1 to {NAME_LIMIT} characters")
+    if not isinstance(name, str) or not 0 < len(name) <= NAME_LIMIT or not name.isprintable():
+        raise NotAMetric(f"a metric's name is text of 1 to {NAME_LIMIT} printable characters")
     if isinstance(value, str | bytes | bytearray):
         raise NotAMetric(f"{name} is text, not a number")
     try:

@@ -39,6 +39,15 @@ class Saved:
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A checkpoint of an earlier attempt, whole and verified."""
+
+    path: Path
+    step: int | None
+    epoch: int | None
+
+
 class Port(Protocol):
     @property
     def stop(self) -> str:

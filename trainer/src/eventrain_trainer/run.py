@@ -6,17 +6,17 @@ raise TransferError; `finish` waits, within bounds, until what was saved is stor
 
 import functools
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self
 
 from eventrain_trainer.metric import NotAMetric, Point, count, number
 from eventrain_trainer.outcome import classify_error
-from eventrain_trainer.port import End, Port, Saved
+from eventrain_trainer.port import End, Port, Resumed, Saved
 from eventrain_trainer.settings import TrainerConfig
 from eventrain_trainer.staging import Staging
 from eventrain_trainer.text import clean, plain
@@ -26,15 +26,7 @@ log = logging.getLogger("eventrain")
 
 P = ParamSpec("P")
 WARNINGS_A_RUN = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Resumed:
-    """A checkpoint of an earlier attempt, whole and verified."""
-
-    path: Path
-    step: int | None
-    epoch: int | None
+EVENT_KIND = re.compile(r"^[a-z][a-z0-9_.]{0,63}$")
 
 
 def _never_raises(
@@ -153,9 +145,11 @@ class Run:
 
     @_never_raises
     def event(self, kind: str, **payload: Any) -> None:
-        """Something that happened, in the job's timeline."""
+        """Something that happened, in the job's timeline; the kind is one word_like_this."""
+        if not EVENT_KIND.match(kind):
+            raise ValueError(f"{kind!r} is no kind of event: use a word_like_this")
         if not self._muted:
-            self._port.event(clean(str(kind), 100), {k: plain(v) for k, v in payload.items()})
+            self._port.event(kind, {name: plain(value) for name, value in payload.items()})
 
     @_never_raises
     def checkpoint(

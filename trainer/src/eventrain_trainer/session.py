@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from eventrain_trainer.patience import Backoff, Deadline
 from eventrain_trainer.port import End, Saved, Source
 from eventrain_trainer.result import compose_result
 from eventrain_trainer.settings import Settings
-from eventrain_trainer.spool import Spool
+from eventrain_trainer.spool import LATEST_METRICS, Spool
 from eventrain_trainer.text import clean
 from eventrain_trainer.transfer import Stored, Transfer
 from eventrain_trainer.upload import Task, Uploader
@@ -87,7 +88,7 @@ class Session:
     def observe(self, latest: Mapping[str, Any], points: Sequence[Point]) -> None:
         self._spool.observe(latest, points)
 
-    def event(self, kind: str, payload: Mapping[str, Any], weight: int = 200) -> None:
+    def event(self, kind: str, payload: Mapping[str, Any], weight: int = 0) -> None:
         self._courier.put(kind, payload, weight)
 
     def warn(self, message: str) -> None:
@@ -180,7 +181,7 @@ class Session:
     def _done(self, ending: Ending) -> dict[str, Any]:
         body: dict[str, Any] = {
             "outcome": ending.outcome,
-            "metrics": _on_wire({**self._spool.metrics(), **self._end.metrics}),
+            "metrics": _on_wire(self._final_metrics()),
             "artifacts": [
                 {"name": name, "uri": found.uri, "sha256": found.sha256, "size": found.size}
                 for name, found in sorted(self._artifacts.items())
@@ -195,6 +196,11 @@ class Session:
         if self._end.mlflow_run_id:
             body["mlflowRunId"] = self._end.mlflow_run_id
         return body
+
+    def _final_metrics(self) -> dict[str, float]:
+        """What the training said last comes first, as far as there is room."""
+        named = {**self._end.metrics, **self._spool.metrics(), **self._end.metrics}
+        return dict(islice(named.items(), LATEST_METRICS))
 
     def _say_done(self, done: Mapping[str, Any]) -> bool:
         backoff = Backoff(0.5, 5.0)

@@ -47,7 +47,7 @@ class TrainerConfig:
         return cls(
             job_type=str(given.get("jobType") or ""),
             framework=str(given.get("framework") or ""),
-            hyperparameters=dict(given.get("hyperparameters") or {}),
+            hyperparameters=_spec_hyperparameters(given) | (given.get("hyperparameters") or {}),
             output=dict(given.get("output") or {}),
             checkpoint=_checkpoint(given.get("checkpoint")),
             args=tuple(str(arg) for arg in given.get("args") or ()),
@@ -157,6 +157,11 @@ def _is_number(text: str) -> bool:
 def _spool_bytes(environ: Mapping[str, str]) -> dict[str, int]:
     given = environ.get("SPOOL_BYTES", "")
     return {"spool_bytes": int(given)} if _is_count(given) else {}
+
+
+def _spec_hyperparameters(given: Mapping[str, Any]) -> dict[str, Any]:
+    spec: Mapping[str, Any] = given.get("trainJobSpec") or {}
+    return dict(spec.get("hyperparams") or {})
 
 
 def _checkpoint(found: Any) -> Checkpoint | None:

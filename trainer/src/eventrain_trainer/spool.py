@@ -1,7 +1,8 @@
 """What the training said and nobody has heard yet: latest values, and points bounded in bytes.
 
 Past the bound the oldest half of the points is thinned: of every two points of a name one goes,
-but never its lowest, its highest, or one that is not finite. The latest values always stay.
+but not its lowest, its highest, or one that is not finite. Where that frees too little, the oldest
+go whatever they are: room is made for many calls at once. The latest values always stay.
 """
 
 import math
@@ -14,6 +15,7 @@ from eventrain_trainer.metric import Point
 
 POINT_OVERHEAD = 200
 LATEST_METRICS = 1000
+MOST_AFTER_THINNING = 0.8
 
 
 class Spool:
@@ -63,27 +65,24 @@ class Spool:
         kept = _every_second(points[:middle])
         self._points = deque(kept + points[middle:])
         self._bytes = sum(POINT_OVERHEAD + len(point.name) for point in self._points)
-        while self._bytes > self._limit and self._points:
+        while self._bytes > self._limit * MOST_AFTER_THINNING and self._points:
             self._bytes -= POINT_OVERHEAD + len(self._points.popleft().name)
         self.thinned += before - len(self._points)
 
 
 def _every_second(points: list[Point]) -> list[Point]:
-    low: dict[str, float] = {}
-    high: dict[str, float] = {}
-    for name, value, _, _ in points:
-        if value < low.get(name, math.inf):
-            low[name] = value
-        if value > high.get(name, -math.inf):
-            high[name] = value
-    seen: dict[str, int] = {}
+    lowest: dict[str, Point] = {}
+    highest: dict[str, Point] = {}
+    for point in points:
+        if point.value < lowest.setdefault(point.name, point).value:
+            lowest[point.name] = point
+        if point.value > highest.setdefault(point.name, point).value:
+            highest[point.name] = point
+    extremes = {id(point) for found in (lowest, highest) for point in found.values()}
+    turns: dict[str, int] = {}
     kept: list[Point] = []
     for point in points:
-        turn = seen[point.name] = seen.get(point.name, 0) + 1
-        telling = not math.isfinite(point.value) or point.value in (
-            low.get(point.name),
-            high.get(point.name),
-        )
-        if turn % 2 or telling:
+        turn = turns[point.name] = turns.get(point.name, 0) + 1
+        if turn % 2 or id(point) in extremes or not math.isfinite(point.value):
             kept.append(point)
     return kept

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from eventrain_trainer.metric import on_wire
+from eventrain_trainer.metric import LARGEST_COUNT, on_wire
 
 
 def clean(text: str, limit: int = 8192) -> str:
@@ -15,8 +15,10 @@ def clean(text: str, limit: int = 8192) -> str:
 
 def plain(value: Any) -> Any:
     """JSON's own types, or what stands for anything else."""
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return value if abs(value) <= LARGEST_COUNT else clean(str(value))
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, Mapping):

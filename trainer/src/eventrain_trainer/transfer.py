@@ -188,6 +188,8 @@ class Transfer:
         answer = self._wire.send("GET", got["listUrl"])
         if answer.status != HTTPStatus.OK:
             raise _RefusedByStore(f"S3 answered {answer.status} for {prefix}")
+        if "true" in _texts(answer.body, "IsTruncated"):
+            raise TransferError(f"more files lie below {prefix} than one listing holds: pack them")
         bucket = prefix.removeprefix("s3://").split("/", 1)[0]
         for key in _texts(answer.body, "Key"):
             yield f"s3://{bucket}/{key}"
