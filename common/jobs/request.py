@@ -56,7 +56,7 @@ Quantity = Annotated[str, Field(max_length=20, pattern=QUANTITY)]
 Version = Annotated[str, Field(max_length=64, pattern=VERSION)]
 Cores = Annotated[
     float,
-    Field(gt=0, le=10_000),
+    Field(ge=0.001, le=10_000),
     PlainSerializer(lambda cores: int(cores) if cores.is_integer() else cores, Any),
 ]
 JobType = Literal["finetune", "from_scratch", "pretrain", "distributed"]
