@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 port_option = click.option(
     "--port",
-    type=click.IntRange(1, 65535),
+    type=click.IntRange(0, 65535),
     default=8400,
     show_default=True,
     help="The port of the one address.",

@@ -18,6 +18,9 @@ from eventrain_trainer.transfer import TransferError
 
 log = logging.getLogger("eventrain")
 LAST_WORDS = 5.0
+SOCKET = "run.sock"
+# What every system takes as the path of a socket; Linux takes 107 bytes, macOS 103.
+LONGEST_PATH = 100
 
 
 class Hub:
@@ -25,8 +28,8 @@ class Hub:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._folder = Path(tempfile.mkdtemp(prefix="eventrain-"))
-        self.path = str(self._folder / "run.sock")
+        self._folder = _make_folder()
+        self.path = str(self._folder / SOCKET)
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._server.bind(self.path)
         self._server.listen()
@@ -129,6 +132,19 @@ class Hub:
     def _finish(self, said: dict[str, Any]) -> dict[str, Any]:
         self._session.settle(End(**said["end"]))
         return {}
+
+
+def _make_folder() -> Path:
+    """A folder of our own whose path leaves room for a socket: TMPDIR may be long."""
+    for parent in (None, "/tmp", "/dev/shm"):
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="eventrain-", dir=parent))
+        except OSError:
+            continue
+        if len(str(folder / SOCKET).encode()) <= LONGEST_PATH:
+            return folder
+        folder.rmdir()
+    raise OSError("no folder for a socket: set TMPDIR to a short path that can be written")
 
 
 def _write(peer: socket.socket, message: dict[str, Any]) -> None:
