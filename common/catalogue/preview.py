@@ -5,6 +5,8 @@ import io
 import json
 from typing import Any
 
+from common.body import unstorable
+
 HEAD = 256 * 1024
 GREATEST_LIMIT = 200
 LONGEST_TEXT = 2000
@@ -41,6 +43,8 @@ def _answer(
 
 
 def _text(head: bytes, *, complete: bool) -> str | None:
+    if b"\0" in head:
+        return None
     try:
         return head.decode("utf-8-sig")
     except UnicodeDecodeError as wrong:
@@ -51,8 +55,6 @@ def _text(head: bytes, *, complete: bool) -> str | None:
 
 
 def _whole_lines(text: str, *, complete: bool) -> list[str]:
-    if "\0" in text:
-        return []
     if not complete and "\n" in text:
         text = text[: text.rindex("\n")]
     return text.replace("\r\n", "\n").removesuffix("\n").split("\n")
@@ -79,7 +81,8 @@ def _value(line: str) -> Any:
         value = json.loads(line, parse_constant=str)
     except (ValueError, RecursionError):
         return _shorten(line)
-    return value if len(line) <= LONGEST_TEXT else _shorten(line)
+    odd = len(line) > LONGEST_TEXT or any(unstorable(value))
+    return _shorten(line) if odd else value
 
 
 def _shorten(text: str) -> str:

@@ -11,6 +11,7 @@ from common.catalogue import dataset, place, preview, upload
 from common.catalogue.page import Page, list_page
 from common.catalogue.project import choose_project, demand, readable_projects
 from common.catalogue.session import Sessions
+from common.catalogue.stored import Stored
 from common.catalogue.upload import Wanted
 from common.errors import Conflict, NotFound
 from common.settings import Storage
@@ -121,10 +122,16 @@ class Datasets:
             await dataset.check_idle(session, dataset_id)
         return found
 
-    async def _add(self, dataset_id: UUID, file: Any) -> Dataset:
-        async with self.sessions.begin() as session:
-            bucket = self.storage.bucket
-            return await dataset.add_file(session, dataset_id, file, bucket=bucket, now=self.now())
+    async def _add(self, dataset_id: UUID, file: Stored) -> Dataset:
+        bucket = self.storage.bucket
+        try:
+            async with self.sessions.begin() as session:
+                return await dataset.add_file(
+                    session, dataset_id, file, bucket=bucket, now=self.now()
+                )
+        except NotFound:
+            await self.objects.delete_prefix(_prefix(dataset_id))
+            raise
 
 
 def _prefix(dataset_id: UUID) -> str:

@@ -16,7 +16,7 @@ from common.catalogue.project import choose_project, demand, readable_projects
 from common.catalogue.session import Sessions
 from common.catalogue.stored import Stored
 from common.catalogue.upload import Wanted
-from common.errors import Conflict, Invalid, Violation
+from common.errors import Conflict, Invalid, NotFound, Violation
 from common.settings import Storage
 from common.storage import address
 from common.storage.objects import Objects
@@ -131,9 +131,13 @@ class Models:
         return found
 
     async def _add(self, found: Model, file: Stored) -> Model:
-        async with self.sessions.begin() as session:
-            bucket = self.storage.bucket
-            return await model.add_file(session, found.id, file, bucket=bucket, now=self.now())
+        bucket = self.storage.bucket
+        try:
+            async with self.sessions.begin() as session:
+                return await model.add_file(session, found.id, file, bucket=bucket, now=self.now())
+        except NotFound:
+            await self.objects.delete_prefix(_prefix(found))
+            raise
 
 
 def _prefix(found: Model) -> str:

@@ -265,6 +265,22 @@ class TestDelete:
         if answer == 409:
             assert (await upload(client, made, ("a", b"1"))).status_code == 409
 
+    async def test_leaves_nothing_of_an_upload_that_it_overtook(
+        self, client: httpx.AsyncClient, objects: Objects
+    ) -> None:
+        made = await make(client)
+        path = f"{PATH}/{made['id']}"
+
+        async def slow_form() -> AsyncIterator[bytes]:
+            yield b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n'
+            assert (await client.delete(path)).status_code == 200
+            yield b"content\r\n--b--\r\n"
+
+        kind = {"content-type": "multipart/form-data; boundary=b"}
+        answer = await client.post(f"{path}/upload", content=slow_form(), headers=kind)
+        assert answer.status_code == 404
+        assert await keys(objects, f"datasets/{made['id']}/") == []
+
 
 async def post_form(
     client: httpx.AsyncClient, dataset: dict[str, Any], form: bytes
