@@ -46,7 +46,13 @@ set
     preemption_count = change.preemption_count,
     sequence = change.sequence,
     not_before = change.not_before,
-    status_reason = change.status_reason,
+    status_reason = case
+        when change.status = 'cancelled'
+            then 'cancelled by ' || coalesce(
+                jobs.cancel_requested_by, change.cancel_requested_by, 'nobody known'
+            )
+        else change.status_reason
+    end,
     waiting_for = change.waiting_for,
     queued_at = case when change.relaunched then null else coalesce(jobs.queued_at, change.queued_at) end,
     started_at = coalesce(jobs.started_at, change.started_at),

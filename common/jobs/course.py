@@ -22,7 +22,7 @@ class Point(TypedDict):
     name: str
     value: float | str
     step: int | float | None
-    time: str | datetime
+    time: datetime
     attempt: int
 
 
@@ -53,31 +53,33 @@ async def read_course(connection: Queryable, job_id: UUID, wanted: Wanted) -> Co
     )
     points: list[Point] = []
     following = None
+    told = {point["name"] for row in rows for point in row["body"].get("points", ())}
     for index, row in enumerate(rows):
         if index == BEATS_A_PAGE or len(points) >= POINTS_A_PAGE:
             last = rows[index - 1]
             following = cursor.write(last["attempt"], last["sequence"])
             break
-        points += _points(row["attempt"], row["received_at"], row["body"], wanted.names)
+        points += _points(row["attempt"], row["received_at"], row["body"], wanted.names, told)
     return Course(_thin(points, wanted.resolution), following)
 
 
 def _points(
-    attempt: int, received_at: datetime, body: dict[str, Any], names: Collection[str] | None
+    attempt: int,
+    received_at: datetime,
+    body: dict[str, Any],
+    names: Collection[str] | None,
+    told: Collection[str],
 ) -> Iterator[Point]:
+    """The points of one heartbeat. `metrics` are the latest values: of a name that is told point
+    by point (`told`) they say nothing new."""
     step = body.get("step", body.get("epoch"))
-    for name, value in body.get("metrics", {}).items():
+    latest = [(n, v, step, None) for n, v in body.get("metrics", {}).items() if n not in told]
+    points = body.get("points", ())
+    exact = [(p["name"], p["value"], p.get("step"), p.get("time")) for p in points]
+    for name, value, at_step, time in (*latest, *exact):
         if names is None or name in names:
-            yield Point(name=name, value=value, step=step, time=received_at, attempt=attempt)
-    for point in body.get("points", ()):
-        if names is None or point["name"] in names:
-            yield Point(
-                name=point["name"],
-                value=point["value"],
-                step=point.get("step"),
-                time=point.get("time") or received_at,
-                attempt=attempt,
-            )
+            when = _instant(time) or received_at
+            yield Point(name=name, value=value, step=at_step, time=when, attempt=attempt)
 
 
 def _thin(points: list[Point], resolution: timedelta | None) -> list[Point]:
@@ -85,17 +87,17 @@ def _thin(points: list[Point], resolution: timedelta | None) -> list[Point]:
         return points
     last: dict[tuple[int, str, int], Point] = {}
     for point in points:
-        span = int(_instant(point["time"]) // resolution.total_seconds())
+        span = int(point["time"].timestamp() // resolution.total_seconds())
         key = (point["attempt"], point["name"], span)
         last.pop(key, None)
         last[key] = point
     return list(last.values())
 
 
-def _instant(time: str | datetime) -> float:
-    if isinstance(time, datetime):
-        return time.timestamp()
+def _instant(time: str | None) -> datetime | None:
+    """The trainer's own time of a point, where it gave one that can be read."""
     try:
-        return datetime.fromisoformat(time).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
+        found = datetime.fromisoformat(time) if time else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from typing_extensions import TypedDict
 
 from common import envelope
+from common.jobs.course import Point
 
 Row = Mapping[str, Any]
 # An address with which an object of ours can be fetched for a while; None for another's.
@@ -190,4 +191,17 @@ def metric(row: Row) -> Metric:
         "value": envelope.spell_number(row["value"]),
         "unit": row["unit"],
         "recordedAt": row["recorded_at"],
+    }
+
+
+def measured(job_id: UUID, point: Point) -> Metric:
+    """A point of a heartbeat, told as a single figure; its id is the same each time."""
+    told = f"{point['attempt']}/{point['name']}/{point['step']}/{point['time'].isoformat()}"
+    return {
+        "id": uuid5(job_id, told),
+        "trainingJobId": job_id,
+        "name": point["name"],
+        "value": point["value"],
+        "unit": None,
+        "recordedAt": point["time"],
     }

@@ -82,10 +82,13 @@ async def read_points(user: User, job_id: UUID, wanted: Wanted, *, pool: asyncpg
 
 
 async def read_experiment(user: User, job_id: UUID, *, pool: asyncpg.Pool) -> Experiment:
-    """The figures that were recorded one by one. Raises NotFound."""
+    """The figures that were recorded one by one, then the course of the heartbeats' metrics as
+    far as one page goes; points have no such end. Raises NotFound."""
     await permission.check(pool, job_id, user)
     rows = await reading.metrics(pool, job_id, limit=MOST_METRICS)
-    return {"jobId": job_id, "metrics": [*map(shown.metric, rows)]}
+    course = await read_course(pool, job_id, Wanted())
+    measured = [shown.measured(job_id, point) for point in course.points]
+    return {"jobId": job_id, "metrics": [*map(shown.metric, rows), *measured]}
 
 
 @dataclass(frozen=True)

@@ -17,5 +17,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 
 @pytest.fixture(scope="session")
-def user(up: Up) -> User:
-    return User.of_home(up.home)
+def user(up: Up) -> Iterator[User]:
+    known = User.of_home(up.home)
+    yield known
+    known.close()

@@ -26,6 +26,10 @@ def is_registered(job: dict[str, Any]) -> bool:
     return job["outputModelEntryId"] is not None
 
 
+def has_learnt(job: dict[str, Any]) -> bool:
+    return bool((job["reported"] or {}).get("epoch"))
+
+
 def is_running(job: dict[str, Any]) -> bool:
     return job["status"] == "running"
 
@@ -102,7 +106,8 @@ class TestJourney:
     def test_tries_again_from_the_last_checkpoint_when_the_trainer_is_killed(
         self, user: User, up: Up
     ) -> None:
-        job_id = user.submit(hyperparameters={"epochs": 6, "epoch_seconds": 0.5})["id"]
+        learning = {"epochs": 14, "epoch_seconds": 0.5, "checkpoint_every": 1}
+        job_id = user.submit(hyperparameters=learning)["id"]
 
         def has_checkpoint(_: dict[str, Any]) -> bool:
             path = f"/training/jobs/{job_id}/checkpoints"
@@ -119,19 +124,21 @@ class TestJourney:
         first, second = user.pages(f"/training/jobs/{job_id}/attempts", "attempts")
         assert (first["outcome"], first["errorClass"]) == ("failed", "transient")
         assert second["outcome"] == "succeeded"
-        points = user.pages(f"/training/jobs/{job_id}/points?names=loss", "points")
-        resumed = [point["step"] for point in points if point["attempt"] == 2]
-        assert min(resumed) > 1
+        points = user.pages(f"/training/jobs/{job_id}/points", "points")
+        losses = [(p["attempt"], p["step"]) for p in points if p["name"] == "loss"]
+        resumed = min(step for attempt, step in losses if attempt == 2)
+        assert resumed > 1
+        assert {step for _, step in losses} == set(range(1, 15))
 
     def test_cancels_a_running_job_with_grace(self, user: User, up: Up) -> None:
         job_id = user.submit(hyperparameters={"epochs": 200, "epoch_seconds": 0.5})["id"]
-        user.wait(job_id, is_running)
+        user.wait(job_id, has_learnt)
 
         asked = user.data("POST", f"/training/jobs/{job_id}/cancel")
         assert (asked["status"], asked["health"]) == ("running", "cancelling")
         job = user.wait(job_id)
 
-        assert job["status"] == "cancelled"
+        assert (job["status"], job["statusReason"]) == ("cancelled", f"cancelled by {user.name}")
         assert "job.cancel_requested" in user.timeline(job_id)
         assert user.data("DELETE", f"/training/jobs/{job_id}")["status"] == "cancelled"
         deadline = time.monotonic() + 20

@@ -20,6 +20,8 @@ class User:
 
     def __init__(self, address: str, token: str, project_id: str) -> None:
         self.project_id = project_id
+        self._others: list[User] = []
+        self.name = jwt.decode(token, options={"verify_signature": False})["sub"]
         self.http = httpx.Client(
             base_url=address, headers={"authorization": f"Bearer {token}"}, timeout=30
         )
@@ -40,7 +42,14 @@ class User:
         claims |= {"projects": {project: role}, "iat": now, "exp": now + 600}
         secret = base64.b64decode(ring["keys"][kid]["secret"])
         token = jwt.encode(claims, secret, algorithm="HS256", headers={"kid": kid})
-        return User(str(self.http.base_url), token, project)
+        stranger = User(str(self.http.base_url), token, project)
+        self._others.append(stranger)
+        return stranger
+
+    def close(self) -> None:
+        self.http.close()
+        for other in self._others:
+            other.close()
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self.http.request(method, f"/llm-ops/v1{path}", **options)

@@ -136,3 +136,23 @@ def _soon(seconds: float) -> Deadline:
     deadline = Deadline()
     deadline.within(seconds)
     return deadline
+
+
+class TestFlush:
+    def test_returns_once_what_was_spooled_is_heard(self) -> None:
+        wire = ScriptedWire()
+        beat = Beat(Spool(10**6), wire.callbacks(), "", 3600, lambda _: None)
+        beat.spool.observe({}, _points(1500))
+        beat.open()
+
+        assert beat.flush(20)
+        assert sum(len(body.get("points", ())) for body in wire.sent) == 1500
+        deadline = Deadline()
+        deadline.within(20)
+        beat.close(deadline)
+
+    def test_gives_up_when_nobody_hears(self) -> None:
+        beat = _beat(ScriptedWire())
+        beat.spool.observe({}, _points(1))
+
+        assert not beat.flush(0.01)

@@ -68,3 +68,21 @@ class TestCourier:
 
         assert courier.left_over() == []
         assert len(wire.sent) == 2
+
+    def test_has_all_measured_before_a_checkpoint_told_before_it(self) -> None:
+        wire = ScriptedWire()
+        told: list[int] = []
+        courier = Courier(
+            callbacks=wire.callbacks(),
+            url="",
+            limit_bytes=10_000,
+            say=lambda _: None,
+            before_state=lambda: told.append(len(wire.sent)),
+        )
+        courier.put("checkpoint_saved", {})
+        courier.put("epoch_end", {})
+        courier.open()
+        _close(courier)
+
+        assert told == [0]
+        assert len(wire.sent) == 2

@@ -12,6 +12,8 @@ from eventrain_trainer.patience import Backoff, Deadline
 from eventrain_trainer.spool import Spool
 
 POINTS_A_BEAT = 1000
+# How long a checkpoint's event waits for the points before it; after that it goes first.
+LONGEST_FLUSH = 10.0
 LONGEST_INTERVAL = 300.0
 
 
@@ -31,6 +33,8 @@ class Beat:
     trace_id: str = ""
     _sequence: int = field(default=0, init=False)
     _unheard: dict[str, Any] | None = field(default=None, init=False)
+    _heard: int = field(default=0, init=False)
+    _hearing: threading.Condition = field(default_factory=threading.Condition, init=False)
     _closing: bool = field(default=False, init=False)
     _last_word_said: bool = field(default=False, init=False)
     _wake: threading.Event = field(default_factory=threading.Event, init=False)
@@ -61,6 +65,18 @@ class Beat:
             ):
                 return
 
+    def flush(self, seconds: float = LONGEST_FLUSH) -> bool:
+        """Beats at once and waits until what was spooled so far is heard, or time is over."""
+        beats = -(-len(self.spool) // POINTS_A_BEAT)
+        with self._hearing:
+            wanted = self._sequence + beats
+            if self._heard >= wanted:
+                return True
+            self._wake.set()
+            return self._hearing.wait_for(
+                lambda: self._heard >= wanted or self._closing or self.callbacks.stale, seconds
+            )
+
     def beat(self) -> Reply:
         """One try. What is refused for good is let go, so that it cannot block what follows."""
         if self._unheard is None:
@@ -68,7 +84,7 @@ class Beat:
             self._last_word_said = self._closing
         reply = self.callbacks.post(self.url, self._unheard)
         if reply.verdict in (Verdict.OK, Verdict.REFUSED):
-            self._unheard = None
+            self._hear(self._unheard["sequence"])
         if reply.verdict is Verdict.OK:
             self._obey(reply)
         return reply
@@ -81,9 +97,17 @@ class Beat:
             bodies.append(self._compose())
         return bodies
 
+    def _hear(self, sequence: int) -> None:
+        with self._hearing:
+            self._unheard = None
+            self._heard = sequence
+            self._hearing.notify_all()
+
     def _run(self) -> None:
         while not self._closing:
             self._wake.wait(self._wait_after(self.beat()))
+            if not self._closing:
+                self._wake.clear()
 
     def _wait_after(self, reply: Reply) -> float | None:
         match reply.verdict:

@@ -31,7 +31,10 @@ class Event:
 
 
 class Courier:
-    """Holds every event of state; all others only up to a bound, oldest first out."""
+    """Holds every event of state; all others only up to a bound, oldest first out.
+
+    `before_state` is called before an event of state is sent: an attempt that resumes from a
+    checkpoint finds told what was measured before it."""
 
     def __init__(
         self,
@@ -40,10 +43,11 @@ class Courier:
         url: str,
         limit_bytes: int,
         say: Callable[[str], None],
+        before_state: Callable[[], object] = lambda: None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._callbacks, self._url, self._limit = callbacks, url, limit_bytes
-        self._say, self._now = say, now
+        self._say, self._before_state, self._now = say, before_state, now
         self._origin = uuid.uuid4().hex
         self._count = 0
         self._state: deque[Event] = deque()
@@ -90,6 +94,8 @@ class Courier:
             event = self._next()
             if event is None:
                 continue
+            if event.type in STATE:
+                self._before_state()
             reply = self._callbacks.post(self._url, event.body(), event_id=event.id)
             if reply.verdict is Verdict.LATER:
                 self._never.pause(backoff.next(reply.retry_after))

@@ -51,12 +51,6 @@ class Session:
         self._fetcher = Fetcher(settings, self._transfer, self.warn)
         self._uploader = Uploader(self._transfer, self._uploads_end)
         self._spool = Spool(settings.spool_bytes)
-        self._courier = Courier(
-            callbacks=self._callbacks,
-            url=settings.event_url,
-            limit_bytes=settings.spool_bytes,
-            say=log.warning,
-        )
         self._beat = Beat(
             spool=self._spool,
             callbacks=self._callbacks,
@@ -64,6 +58,13 @@ class Session:
             interval=settings.interval,
             on_command=self._obey,
             trace_id=settings.trace_id,
+        )
+        self._courier = Courier(
+            callbacks=self._callbacks,
+            url=settings.event_url,
+            limit_bytes=settings.spool_bytes,
+            say=log.warning,
+            before_state=self._beat.flush,
         )
         self._artifacts: dict[str, Stored] = {}
         self._lost: list[str] = []
