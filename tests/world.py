@@ -36,6 +36,7 @@ class World:
     ahead: timedelta = timedelta()
     published: list[Event] = field(default_factory=list[Event])
     broker_is_up: bool = True
+    limits: Limits = LIMITS
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
@@ -50,7 +51,7 @@ class World:
             publish=self._publish,
             rules=lambda: rules,
             retention=Retention,
-            limits=LIMITS,
+            limits=self.limits,
             interval=timedelta(seconds=1),
             now=self.now,
             jitter=lambda: 0.5,
@@ -88,6 +89,17 @@ class World:
             return bool(pod) and pod["status"]["phase"] in phases
 
         await until(reached)
+
+    async def until_printed(self, job_id: UUID, text: str) -> None:
+        """So that a signal finds the program ready for it."""
+
+        async def printed() -> bool:
+            pod = await self.cluster.pod(job_id)
+            name = pod["metadata"]["name"] if pod else ""
+            log = await self.cluster.client.read_log(name, lines=100, limit=10_000)
+            return text.encode() in log
+
+        await until(printed)
 
     async def until_job_is_over(self, job_id: UUID, attempt: int = 1) -> None:
         async def over() -> bool:
