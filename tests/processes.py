@@ -41,14 +41,14 @@ def running_function(name: str, environ: Mapping[str, str]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def running_s3(folder: Path) -> Iterator[str]:
-    """The address of a real S3 server with the keys `id` and `secret`."""
+    """The address of a real S3 server with the keys `key` and `secret`."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         [
             str(Path(sys.executable).with_name("rclone")),
             *("serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}"),
-            *("--auth-key", "id,secret", "--config", "", "--vfs-cache-mode", "off"),
+            *("--auth-key", "key,secret", "--config", "", "--vfs-cache-mode", "off"),
         ],
         stderr=subprocess.DEVNULL,
     )

@@ -56,7 +56,7 @@ class Plant:
             headers={"authorization": f"Bearer {known['token']}"},
             timeout=30,
         )
-        self.pool = await asyncpg.create_pool(self._database_url, max_size=4)
+        self.pool = await asyncpg.create_pool(self._database_url, min_size=1, max_size=4)
 
     async def stop(self) -> None:
         await self.http.aclose()

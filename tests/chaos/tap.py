@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Side = Literal["before", "after"]
+ENCRYPTION = struct.pack("!i", 80877103)
 WRITES = (b"insert into", b"update ", b"delete from")
 
 
@@ -43,16 +44,25 @@ class Tap:
     def __init__(self, host: str, port: int) -> None:
         self._upstream = (host, port)
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
         self.trap: Trap | None = None
         self.port = 0
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -60,11 +70,15 @@ class Tap:
         except OSError:
             writer.close()
             return
-        wire = _Wire(self, reader, writer, up_reader, up_writer)
-        with contextlib.suppress(Cut, ConnectionError, asyncio.IncompleteReadError):
-            await wire.run()
-        for end in (writer, up_writer):
-            end.close()
+        try:
+            await _Wire(self, reader, writer, up_reader, up_writer).run()
+        except* (Cut, ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            for end in (writer, up_writer):
+                end.transport.abort()
+                with contextlib.suppress(ConnectionError):
+                    await end.wait_closed()
 
 
 class _Wire:
@@ -92,8 +106,10 @@ class _Wire:
             tasks.create_task(self._answer())
 
     async def _start(self) -> None:
-        head = await self._down[0].readexactly(4)
-        body = await self._down[0].readexactly(struct.unpack("!i", head)[0] - 4)
+        head, body = await _read_start(self._down[0])
+        while body[:4] == ENCRYPTION:
+            self._down[1].write(b"N")
+            head, body = await _read_start(self._down[0])
         words = body[4:].split(b"\0")
         options = dict(zip(words[::2], words[1::2], strict=False))
         self._name = options.get(b"application_name", b"").decode()
@@ -145,6 +161,11 @@ class _Wire:
             trap.spring()
             trap.sprung.set()
             raise Cut
+
+
+async def _read_start(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    head = await reader.readexactly(4)
+    return head, await reader.readexactly(struct.unpack("!i", head)[0] - 4)
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

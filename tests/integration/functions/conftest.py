@@ -25,7 +25,7 @@ def environ(database: Database) -> dict[str, str]:
         "CALLBACK_URL": "http://eventrain.test",
         "S3_ENDPOINT_URL": "http://127.0.0.1:9",
         "S3_BUCKET": "eventrain",
-        "AWS_ACCESS_KEY_ID": "id",
+        "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "JOB_TOKEN_KEYS": ring_json(),
         "USER_TOKEN_KEYS": ring_json(),
