@@ -31,6 +31,7 @@ from common.sync.observe import Key, Past, Row, SeenJob, SeenPod
 from common.tokens.job_token import LIFETIME
 
 END_GRACE = timedelta(seconds=30)
+SECRET_PATIENCE = timedelta(minutes=5)
 VANISHED_AT_LEAST = 5
 VANISHED_SHARE = 0.1
 
@@ -187,9 +188,10 @@ def _grace_over(row: Row, now: datetime, limits: Limits) -> Iterator[Decision]:
 
 
 def _needs_token(row: Row, pod: SeenPod, now: datetime) -> bool:
-    if pod.without_secret:
-        return row.status is not Status.PENDING
-    return row.token_issued_at is not None and now - row.token_issued_at > LIFETIME / 2
+    """Past half of the token's life, or where a pod waits so long that its Secret may be lost."""
+    if row.token_issued_at is None or row.launched_at is None:
+        return False
+    return now - row.token_issued_at > (SECRET_PATIENCE if pod.creating else LIFETIME / 2)
 
 
 def _bad_since(row: Row, pod: SeenPod | None, now: datetime, limits: Limits) -> datetime | None:

@@ -87,7 +87,8 @@ class SeenJob:
 
 @dataclass(frozen=True)
 class SeenPod:
-    """A pod of ours. `bad` is what keeps it from starting, and what is said of that."""
+    """A pod of ours. `bad` is what keeps it from starting, and what is said of that; `creating`
+    that it waits for its volumes, one of which is its Secret."""
 
     key: Key
     name: str
@@ -102,7 +103,7 @@ class SeenPod:
     node: str | None = None
     deleting: bool = False
     bad: tuple[str, str] | None = None
-    without_secret: bool = False
+    creating: bool = False
 
     @property
     def ended(self) -> bool:
@@ -165,7 +166,7 @@ def see_pod(key: Key, item: Json) -> SeenPod:
         node=(item.get("spec") or {}).get("nodeName"),
         deleting="deletionTimestamp" in metadata,
         bad=None if lacks else _bad(status, waiting),
-        without_secret=lacks,
+        creating=lacks or waiting.get("reason") == "ContainerCreating",
     )
 
 
