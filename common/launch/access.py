@@ -3,7 +3,7 @@
 import base64
 import ssl
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,8 @@ def load(kubeconfig: Path | None, environ: Mapping[str, str]) -> Access:
 class Bearer(httpx.Auth):
     """Puts the newest token on each request."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
         self._file = access.token_file
         self._token = access.token
         self._read_at: float | None = None
@@ -50,10 +51,10 @@ class Bearer(httpx.Auth):
         yield request
 
     def _newest(self) -> str | None:
-        stale = self._read_at is None or monotonic() - self._read_at > TOKEN_AGE
+        stale = self._read_at is None or self._clock() - self._read_at > TOKEN_AGE
         if self._file is not None and stale:
             self._token = self._file.read_text(encoding="utf-8").strip()
-            self._read_at = monotonic()
+            self._read_at = self._clock()
         return self._token
 
 
