@@ -192,6 +192,17 @@ class Beats(Concern):
 
 
 @dataclass(frozen=True, slots=True)
+class Start(Concern):
+    """How long a pod may be unable to start."""
+
+    limit: timedelta
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        return cls(reader.value("START_LIMIT_SECONDS", seconds, "900"))
+
+
+@dataclass(frozen=True, slots=True)
 class Timing(Concern):
     """All that status-sync goes by."""
 

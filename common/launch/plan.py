@@ -17,13 +17,14 @@ from common.launch.cluster import Json
 from common.launch.manifest import Addresses, Trainee
 from common.postgres import Queryable, statement
 from common.settings import (
+    Beats,
     Callbacks,
     Cluster,
     Environ,
     JobKeys,
     PublicUrl,
+    Start,
     Storage,
-    Timing,
     Tracking,
     load,
 )
@@ -67,8 +68,8 @@ class Spent:
 def site_of(environ: Environ) -> Site:
     """The site that the settings describe. Where each function has an address of its own, the
     base that trainers get is the users'. Raises SettingsError."""
-    callbacks, public, tracking = load(environ, Callbacks, PublicUrl, Tracking)
-    cluster, timing, storage, keys = load(environ, Cluster, Timing, Storage, JobKeys)
+    callbacks, public, tracking, beats = load(environ, Callbacks, PublicUrl, Tracking, Beats)
+    cluster, start, storage, keys = load(environ, Cluster, Start, Storage, JobKeys)
     shared = "{function}" not in callbacks.template
     addresses = Addresses(
         base=callbacks.template if shared else public.url,
@@ -76,9 +77,9 @@ def site_of(environ: Environ) -> Site:
         event=callbacks.url("event"),
         done=callbacks.url("done"),
         tracking=tracking.url,
-        heartbeat_interval=timing.heartbeat_interval,
+        heartbeat_interval=beats.interval,
     )
-    return Site(cluster.namespace, addresses, timing.start_limit, storage, keys.ring)
+    return Site(cluster.namespace, addresses, start.limit, storage, keys.ring)
 
 
 async def fix(

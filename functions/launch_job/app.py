@@ -33,10 +33,10 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
     database, broker, trainers = load(environ, Database, Broker, ClusterSettings)
     site = site_of(environ)
-    reached = access.load(trainers.kubeconfig, environ)
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[Deps]:
+        reached = access.load(trainers.kubeconfig, environ)
         pool = await postgres.open_pool(database)
         publisher = Publisher(broker.url)
         async with open_cluster(reached, trainers.namespace) as cluster:

@@ -3,7 +3,6 @@
 import random
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,25 +26,17 @@ from functions.status_sync.handler import status_sync
 TICK = "/tickz"
 
 
-@dataclass(frozen=True)
-class Files:
-    rules: ConfigFile[RetryRules]
-    retention: ConfigFile[sweep.Retention]
-
-
 def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
     database, broker, trainers, storage = load(environ, Database, Broker, ClusterSettings, Storage)
     config, timing = load(environ, Config, Timing)
     site = site_of(environ)
-    reached = access.load(trainers.kubeconfig, environ)
-    files = Files(
-        ConfigFile(config.folder / "retry-rules.yaml", RetryRules.parse),
-        ConfigFile(config.folder / "retention.yaml", sweep.parse),
-    )
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[Tools]:
+        reached = access.load(trainers.kubeconfig, environ)
+        rules = ConfigFile(config.folder / "retry-rules.yaml", RetryRules.parse)
+        retention = ConfigFile(config.folder / "retention.yaml", sweep.parse)
         pool = await postgres.open_pool(database)
         publisher = Publisher(broker.url)
         async with (
@@ -58,8 +49,8 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
                 objects=objects,
                 site=site,
                 publish=publisher.publish,
-                rules=files.rules.current,
-                retention=files.retention.current,
+                rules=rules.current,
+                retention=retention.current,
                 limits=Limits(timing.stall_after, timing.cancel_grace, timing.start_limit),
                 interval=timing.sync_interval,
                 now=_now,
