@@ -79,6 +79,16 @@ returning jobs.id;
 
 -- name: change_beats
 -- The fence moves with the transition: attempt, open-flag and what the trainer is told next.
+-- Heartbeats lock these rows too, without the jobs': so they are locked in the same order.
+with held as (
+    select beats.job_id, change.attempt, change.open, change.waiting, change.command
+    from beats
+    join jsonb_to_recordset($1::jsonb) as change (
+        job_id uuid, attempt int, open boolean, waiting boolean, command text
+    ) using (job_id)
+    order by beats.job_id
+    for no key update of beats
+)
 update beats
 set
     attempt = change.attempt,
@@ -90,9 +100,7 @@ set
     progressed_at = case when beats.attempt = change.attempt then beats.progressed_at end,
     marker = case when beats.attempt = change.attempt then beats.marker end,
     body = case when beats.attempt = change.attempt then beats.body end
-from jsonb_to_recordset($1::jsonb) as change (
-    job_id uuid, attempt int, open boolean, waiting boolean, command text
-)
+from held as change
 where beats.job_id = change.job_id;
 
 -- name: insert_events
@@ -121,6 +129,17 @@ select job_id, attempt, true, true, 'continue' from attempt where attempt = 1;
 
 -- name: change_attempts
 -- What became of attempts: launched, started, ended. The first instant and the first end stand.
+with held as (
+    select change.*
+    from attempts
+    join jsonb_to_recordset($1::jsonb) as change (
+        job_id uuid, attempt int, launched_at timestamptz, started_at timestamptz,
+        ended_at timestamptz, outcome text, error_class text, exit_code int, message text,
+        rule text, evidence jsonb, budget_left int, done jsonb
+    ) using (job_id, attempt)
+    order by attempts.job_id, attempts.attempt
+    for no key update of attempts
+)
 update attempts
 set
     launched_at = coalesce(attempts.launched_at, change.launched_at),
@@ -134,11 +153,7 @@ set
     evidence = coalesce(attempts.evidence, change.evidence),
     budget_left = coalesce(attempts.budget_left, change.budget_left),
     done = coalesce(attempts.done, change.done)
-from jsonb_to_recordset($1::jsonb) as change (
-    job_id uuid, attempt int, launched_at timestamptz, started_at timestamptz,
-    ended_at timestamptz, outcome text, error_class text, exit_code int, message text, rule text,
-    evidence jsonb, budget_left int, done jsonb
-)
+from held as change
 where attempts.job_id = change.job_id and attempts.attempt = change.attempt;
 
 -- name: insert_work
@@ -152,16 +167,28 @@ on conflict (kind, job_id, attempt) do nothing;
 
 -- name: settle_launches
 -- A launch that was made, or is no longer wanted, is not due any more.
+with held as (
+    select job_id, attempt
+    from work
+    where
+        kind = 'launch'
+        and state = 'due'
+        and job_id = any($1::uuid[])
+        and not exists (
+            select from jobs
+            where jobs.id = work.job_id and jobs.status = 'pending' and jobs.attempt = work.attempt
+        )
+    order by job_id, attempt
+    for no key update of work
+)
 update work
 set state = 'done', finished_at = $2
+from held
 where
-    kind = 'launch'
-    and state = 'due'
-    and job_id = any($1::uuid[])
-    and not exists (
-        select from jobs
-        where jobs.id = work.job_id and jobs.status = 'pending' and jobs.attempt = work.attempt
-    );
+    work.kind = 'launch'
+    and work.state = 'due'
+    and work.job_id = held.job_id
+    and work.attempt = held.attempt;
 
 -- name: release_reservations
 -- A job that ended without a model gives its address back, unless the catalog has it.
@@ -408,11 +435,18 @@ where jobs.status = 'pending';
 -- name: fix_plans
 -- The plan of a launch, fixed by whoever comes first; its token is taken anew only from the one
 -- who saw the old one.
+with fixed as (
+    select fixed.*
+    from attempts
+    join jsonb_to_recordset($1::jsonb) as fixed (
+        job_id uuid, attempt int, plan jsonb, token_issued_at timestamptz, was timestamptz
+    ) using (job_id, attempt)
+    order by attempts.job_id, attempts.attempt
+    for no key update of attempts
+)
 update attempts
 set plan = coalesce(attempts.plan, fixed.plan), token_issued_at = fixed.token_issued_at
-from jsonb_to_recordset($1::jsonb) as fixed (
-    job_id uuid, attempt int, plan jsonb, token_issued_at timestamptz, was timestamptz
-)
+from fixed
 where
     attempts.job_id = fixed.job_id
     and attempts.attempt = fixed.attempt
@@ -439,11 +473,19 @@ update jobs set waiting_for = held.waiting_for from held where jobs.id = held.id
 
 -- name: postpone_launches
 -- Launches that could not be made yet.
+with later as (
+    select later.*
+    from work
+    join jsonb_to_recordset($1::jsonb) as later (
+        job_id uuid, attempt int, next_at timestamptz, waiting_for text
+    ) using (job_id, attempt)
+    where work.kind = 'launch'
+    order by work.job_id, work.attempt
+    for no key update of work
+)
 update work
 set next_at = later.next_at, last_error = later.waiting_for
-from jsonb_to_recordset($1::jsonb) as later (
-    job_id uuid, attempt int, next_at timestamptz, waiting_for text
-)
+from later
 where
     work.kind = 'launch'
     and work.state = 'due'
@@ -752,16 +794,31 @@ where attempts.job_id = noted.job_id and attempts.attempt = noted.attempt;
 
 -- name: note_reissued
 -- Attempts whose Secret holds a token of this instant.
+with renewed as (
+    select job_id, attempt
+    from attempts
+    join unnest($1::uuid[], $2::int[]) as wanted (job_id, attempt) using (job_id, attempt)
+    order by job_id, attempt
+    for no key update of attempts
+)
 update attempts
 set token_issued_at = $3
-from unnest($1::uuid[], $2::int[]) as renewed (job_id, attempt)
+from renewed
 where attempts.job_id = renewed.job_id and attempts.attempt = renewed.attempt;
 
 -- name: settle_attempts
 -- Attempts whose evidence is kept, with the address of the log where there was one.
+with settled as (
+    select settled.*
+    from attempts
+    join jsonb_to_recordset($1::jsonb) as settled (job_id uuid, attempt int, log_uri text)
+        using (job_id, attempt)
+    order by attempts.job_id, attempts.attempt
+    for no key update of attempts
+)
 update attempts
 set settled_at = $2, log_uri = coalesce(settled.log_uri, attempts.log_uri)
-from jsonb_to_recordset($1::jsonb) as settled (job_id uuid, attempt int, log_uri text)
+from settled
 where attempts.job_id = settled.job_id and attempts.attempt = settled.attempt;
 
 -- name: attempts_progressed
@@ -844,9 +901,16 @@ limit $2;
 
 -- name: forget_logs
 -- Their objects are gone.
+with gone as (
+    select job_id, attempt
+    from attempts
+    join unnest($1::uuid[], $2::int[]) as wanted (job_id, attempt) using (job_id, attempt)
+    order by job_id, attempt
+    for no key update of attempts
+)
 update attempts
 set log_uri = null
-from unnest($1::uuid[], $2::int[]) as gone (job_id, attempt)
+from gone
 where attempts.job_id = gone.job_id and attempts.attempt = gone.attempt;
 
 -- name: sweep_checkpoints
