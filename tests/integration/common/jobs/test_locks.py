@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -35,6 +35,7 @@ def instants() -> list[dict[str, Any]]:
     return rows(token_issued_at=NOW, was=None, plan={}, next_at=NOW, waiting_for="x")
 
 
+WAITING = "select exists (select from pg_locks where not granted)"
 IDS = [HIGH, LOW]
 BOTH = [1, 1]
 BODIES = ["{}", "{}"]
@@ -81,7 +82,7 @@ class TestLockOrder:
 
 async def _until_it_waits(pool: asyncpg.Pool) -> None:
     async with asyncio.timeout(10):
-        while not await pool.fetchval("select exists (select from pg_locks where not granted)"):
+        while not await pool.fetchval(WAITING):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
@@ -93,47 +94,48 @@ class Crowd:
         self._jobs = jobs
         self._random = random.Random(seed)
 
-    def some(self) -> list[UUID]:
-        return self._random.sample(self._jobs, self._random.randint(2, len(self._jobs)))
+    async def some(self) -> list[tuple[UUID, int]]:
+        """Some jobs in any order, with the attempts that were theirs a moment ago."""
+        jobs = self._random.sample(self._jobs, self._random.randint(2, len(self._jobs)))
+        attempts = dict(await self._pool.fetch("select job_id, attempt from beats"))
+        return [(job, attempts[job]) for job in jobs]
 
     async def beat(self, turn: int) -> None:
-        beats = [Beat(job, attempt, turn, "", "{}") for job in self.some() for attempt in (1, 2)]
-        await beat.record(self._pool, beats, now=datetime.now(UTC))
+        beats = [Beat(*each, turn, "", "{}") for each in await self.some()]
+        await beat.record(self._pool, beats, now=NOW)
 
     async def tell(self, turn: int) -> None:
-        told = Report(self.some()[0], 1, uuid4().hex, "epoch_end", {}, NOW)
-        try:
+        job_id, attempt = (await self.some())[0]
+        told = Report(job_id, attempt, uuid4().hex, "epoch_end", {}, NOW)
+        with suppress(StaleAttempt):
             async with transaction(self._pool) as connection:
                 await report.record(connection, told, now=NOW)
-        except StaleAttempt:
-            return
-        await life.come_alive(self._pool, told.job_id, 1, source="event", now=NOW)
+        await life.come_alive(self._pool, job_id, attempt, source="event", now=NOW)
 
     async def finish(self, turn: int) -> None:
-        told = Ending(self.some()[0], 1, "failed", Evidence("transient"))
-        try:
+        told = Ending(*(await self.some())[0], "failed", Evidence("transient"))
+        with suppress(Conflict, StaleAttempt):
             async with transaction(self._pool) as connection:
                 await ending.end(
                     connection, told, source="done", rules=RULES, now=NOW, jitter=lambda: 0.5
                 )
-        except (Conflict, StaleAttempt):
-            return
 
     async def cancel(self, turn: int) -> None:
-        await self._apply(self.some()[:1], Trigger.CANCEL_ASKED)
+        if turn % 8 == 7:
+            await self._apply((await self.some())[:1], Trigger.CANCEL_ASKED)
 
     async def sync(self, turn: int) -> None:
-        trigger = self._random.choice([Trigger.LAUNCHED, Trigger.ALIVE, Trigger.STALLED])
-        await self._apply(self.some(), trigger)
+        trigger = self._random.choice([Trigger.LAUNCHED, Trigger.ALIVE, Trigger.FAILED_RETRYABLE])
+        await self._apply(await self.some(), trigger)
 
     async def note(self, turn: int) -> None:
-        noted = [{"job_id": job, "attempt": 1, "status": "running"} for job in self.some()]
+        noted = [{"job_id": j, "attempt": a, "status": "running"} for j, a in await self.some()]
         await self._pool.execute(statement("note_jobs"), noted)
         await self._pool.execute(statement("note_attempts"), noted)
 
-    async def _apply(self, jobs: Sequence[UUID], trigger: Trigger) -> None:
+    async def _apply(self, jobs: Sequence[tuple[UUID, int]], trigger: Trigger) -> None:
         async with transaction(self._pool) as connection:
-            intents = [intent_of(job, trigger) for job in jobs]
+            intents = [intent_of(job, trigger, attempt) for job, attempt in jobs]
             await transition.apply(connection, intents, now=NOW)
 
 
@@ -169,6 +171,7 @@ async def _check_numbers(pool: asyncpg.Pool, job_id: UUID) -> None:
         job_id,
     )
     reports = await pool.fetch("select number from reports where job_id = $1 order by 1", job_id)
+    assert reports
     job = await pool.fetchrow("select status, attempt, sequence from jobs where id = $1", job_id)
     fence = await pool.fetchrow("select attempt, open from beats where job_id = $1", job_id)
     assert job is not None
