@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -21,7 +21,16 @@ GREATEST = 2**63 - 1
 UNSTORABLE = "holds characters that text cannot have (NUL or half of a surrogate pair)"
 
 Id = Annotated[UUID, Field(strict=False)]
-Moment = Annotated[datetime, Field(strict=False)]
+
+
+def _spelled(value: object) -> object:
+    """Pydantic would take a number for the seconds since 1970."""
+    if isinstance(value, datetime) or (isinstance(value, str) and "T" in value.upper()):
+        return value
+    raise PydanticCustomError("moment", "must be a time as RFC 3339 spells it")
+
+
+Moment = Annotated[datetime, Field(strict=False), BeforeValidator(_spelled)]
 
 
 def _storable(text: str) -> str:

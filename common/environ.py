@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 Environ = Mapping[str, str]
 T = TypeVar("T")
 
+ENVIRONMENTS = ("dev", "stg", "prod")
+
 
 class SettingsError(Exception):
     """Every setting that is missing or unusable, in one sentence."""
@@ -78,6 +80,6 @@ def boolean(text: str) -> bool:
 
 
 def environment(text: str) -> str:
-    if text not in {"dev", "stg", "prod"}:
+    if text not in ENVIRONMENTS:
         raise ValueError("must be dev, stg or prod")
     return text

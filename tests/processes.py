@@ -1,4 +1,4 @@
-"""Functions and servers as real processes."""
+"""Functions as real processes."""
 
 import contextlib
 import os
@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import httpx
 
@@ -39,36 +38,12 @@ def running_function(name: str, environ: Mapping[str, str]) -> Iterator[str]:
         process.wait(15)
 
 
-@contextlib.contextmanager
-def running_s3(folder: Path) -> Iterator[str]:
-    """The address of a real S3 server with the keys `key` and `secret`."""
-    port = free_port()
-    folder.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(
-        [
-            str(Path(sys.executable).with_name("rclone")),
-            *("serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}"),
-            *("--auth-key", "key,secret", "--config", "", "--vfs-cache-mode", "off"),
-        ],
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_until_ready(address, process, any_status=True)
-        yield address
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _wait_until_ready(
-    url: str, process: subprocess.Popen[bytes], *, any_status: bool = False
-) -> None:
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 30
     while True:
         assert process.poll() is None, f"it ended with {process.returncode}"
         with contextlib.suppress(httpx.TransportError):
-            if httpx.get(url).status_code == 200 or any_status:
+            if httpx.get(url).status_code == 200:
                 return
         assert time.monotonic() < deadline
         time.sleep(0.05)

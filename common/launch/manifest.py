@@ -193,7 +193,8 @@ def _environment(trainee: Trainee, addresses: Addresses, secret_name: str) -> li
         "RESULT_PUT_URL": (secret_name, RESULT_PUT_URL),
     }
     request = trainee.request
-    theirs = {name: _split(ref) for name, ref in (request.get("secrets") or {}).items()}
+    named = trainee.resolved["secrets"]
+    theirs = {name: (secret["name"], secret["key"]) for name, secret in named.items()}
     references = theirs | by_reference
     values = (request.get("env") or {}) | ours
     return [
@@ -208,14 +209,6 @@ def _environment(trainee: Trainee, addresses: Addresses, secret_name: str) -> li
             if name not in ours
         ),
     ]
-
-
-def _split(reference: str) -> tuple[str, str]:
-    """Raises ValueError for a reference to what is not the user's: attempts' own Secrets."""
-    secret, _, key = reference.partition("/")
-    if secret.startswith("train-"):
-        raise ValueError(f"the secret {secret!r} belongs to an attempt")
-    return secret, key
 
 
 def _values(trainee: Trainee, addresses: Addresses) -> dict[str, str]:

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Query, Response
 from common import gpu_types as offered
 from common import web
 from common.config_file import ConfigFile
+from common.environ import ENVIRONMENTS
 from common.gpu_types import GpuTypes
 from common.settings import Config, Environment, UserKeys, load
 from common.tokens.user_token import UserTokens
@@ -16,7 +17,10 @@ from functions.gpu_types.handler import gpu_types
 from functions.gpu_types.schema import GpuTypeList
 
 PATH = "/llm-ops/v1/training/gpu-types"
-Env = Annotated[str | None, Query(description="dev, stg or prod; by default this one")]
+Env = Annotated[
+    str | None,
+    Query(description="by default this one", json_schema_extra={"enum": list(ENVIRONMENTS)}),
+]
 
 
 def create_app(environ: Mapping[str, str]) -> FastAPI:

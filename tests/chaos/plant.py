@@ -100,13 +100,24 @@ class Plant:
             row = await self.pool.fetchrow("select * from jobs where id = $1", job_id)
             if row is not None and seen(row):
                 return row
-            assert time.monotonic() < deadline, f"still {row}"
+            assert time.monotonic() < deadline, await self._standing(job_id)
             await self.hurry()
             await asyncio.sleep(0.25)
 
+    async def _standing(self, job_id: str) -> str:
+        found: list[str] = []
+        for table, key in (("jobs", "id"), ("work", "job_id"), ("job_events", "job_id")):
+            rows = await self.pool.fetch(f"select * from {table} where {key} = $1", job_id)
+            found += [f"{table}: {dict(row)}" for row in rows]
+        return "\n".join(found)
+
     async def hurry(self) -> None:
-        await self.pool.execute("update work set next_at = now() where state = 'due'")
-        await self.pool.execute("update job_events set next_at = now() where published_at is null")
+        """An hour passes for whatever waits."""
+        hour = "now() - interval '1 hour'"
+        await self.pool.execute(f"update work set next_at = {hour} where state = 'due'")
+        await self.pool.execute(
+            f"update job_events set next_at = {hour} where published_at is null"
+        )
 
     async def check(self, job_id: str) -> None:
         """Once through, told once, launched once, nothing missing."""

@@ -15,11 +15,16 @@ from tests.postgres_server import CLONE, Database
 
 @pytest.fixture
 def environ(database: Database) -> dict[str, str]:
-    """All that any function reads; the broker is an address where nobody listens."""
+    """All that any function reads."""
+    return environ_of(database.url)
+
+
+def environ_of(database_url: str) -> dict[str, str]:
+    """The same for a database by its address; the broker is where nobody listens."""
     config: Path = CLONE / "infra" / "base" / "config"
     return {
         "ENVIRONMENT": "dev",
-        "DATABASE_URL": database.url,
+        "DATABASE_URL": database_url,
         "BROKER_URL": "http://127.0.0.1:9/broker",
         "PUBLIC_URL": "http://eventrain.test",
         "CALLBACK_URL": "http://eventrain.test",

@@ -22,6 +22,7 @@ ADDRESSES = Addresses(
     timedelta(seconds=10),
 )
 CPU: dict[str, Any] = {
+    "secrets": {},
     "framework": "sklearn",
     "image": "eventrain/trainer-sklearn:0.1.0",
     "command": ["python", "-m", "eventrain_trainer", "run"],
@@ -44,6 +45,9 @@ GPU = CPU | {
     },
     "sharedMemory": "8Gi",
 }
+
+MINE = {"name": "mine", "key": "key"}
+SECRET = {"secrets": {"KEY": MINE}}
 
 
 def trainee_of(resolved: dict[str, Any] | None = None, **request: Any) -> Trainee:
@@ -81,7 +85,7 @@ def env_of(trainee: Trainee) -> dict[str, Any]:
 class TestJob:
     @pytest.mark.parametrize("resolved", [CPU, GPU])
     def test_is_valid(self, resolved: dict[str, Any]):
-        trainee = trainee_of(resolved, env={"A": "1"}, secrets={"KEY": "mine/key"})
+        trainee = trainee_of(resolved | SECRET, env={"A": "1"})
         kubernetes_validate.validate(job_of(trainee), "1.33", strict=True)
 
     def test_carries_its_identity(self):
@@ -179,9 +183,10 @@ class TestEnvironment:
         assert env_of(trainee)["CHECKPOINT_URI"] == "s3://b/c"
 
     def test_lets_a_user_override_nothing_of_ours(self):
+        named = dict.fromkeys(("DONE_URL", "RESULT_PUT_URL", "BOTH"), MINE)
         trainee = trainee_of(
+            CPU | {"secrets": named},
             env={"JOB_ID": "x", "CALLBACK_TOKEN": "x", "MINE": "1", "BOTH": "plain"},
-            secrets={"DONE_URL": "mine/key", "RESULT_PUT_URL": "mine/key", "BOTH": "mine/key"},
         )
         env = env_of(trainee)
         assert (env["JOB_ID"], env["MINE"]) == (str(JOB), "1")
@@ -190,9 +195,9 @@ class TestEnvironment:
         for name in ("CALLBACK_TOKEN", "RESULT_PUT_URL"):
             assert env[name]["secretKeyRef"]["name"] == f"train-{JOB}-2"
 
-    def test_hands_out_no_other_attempts_secret(self):
-        with pytest.raises(ValueError, match="belongs to an attempt"):
-            job_of(trainee_of(secrets={"TOKEN": f"train-{JOB}-1/token"}))
+    def test_knows_only_the_secrets_that_the_submission_resolved(self):
+        trainee = trainee_of(secrets={"TOKEN": f"train-{JOB}-1/token"})
+        assert "TOKEN" not in env_of(trainee)
 
 
 class TestSecret:
