@@ -105,6 +105,7 @@ def request_of(script: str = SLEEP, **changes: Any) -> dict[str, Any]:
         "datasetUri": None,
         "modelUri": None,
         "checkpoint": None,
+        "secrets": {},
     }
     resolved |= changes.pop("resolved", {})
     return {
