@@ -66,8 +66,8 @@ class Group:
                 return
             _fail(batch, _refused() if _is_about_data(wrong) else _away())
             return
-        except FAULTS:
-            _fail(batch, _away())
+        except Exception as wrong:  # noqa: BLE001 - whoever waits must hear of it
+            _fail(batch, _away() if isinstance(wrong, FAULTS) else wrong)
             return
         for beat, future in batch:
             if not future.done():

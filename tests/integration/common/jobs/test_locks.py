@@ -20,6 +20,7 @@ from common.jobs.retry import Evidence, RetryRules
 from common.jobs.state import LIVE, Status, Trigger
 from common.postgres import statement, transaction
 from tests.jobs import NOW, intent_of, make_job
+from tests.kubernetes import until
 from tests.postgres_server import CLONE
 
 RULES = RetryRules.parse((CLONE / Path("infra/base/config/retry-rules.yaml")).read_bytes())
@@ -73,17 +74,11 @@ class TestLockOrder:
             async with one.transaction():
                 await one.execute(lock, LOW)
                 waiting = asyncio.create_task(two.execute(statement(name), *arguments))
-                await _until_it_waits(pool)
+                await until(lambda: pool.fetchval(WAITING))
                 free = await pool.fetchval(f"{lock} skip locked", HIGH)
             await waiting
 
         assert free == HIGH
-
-
-async def _until_it_waits(pool: asyncpg.Pool) -> None:
-    async with asyncio.timeout(10):
-        while not await pool.fetchval(WAITING):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 class Crowd:
