@@ -16,8 +16,9 @@ from tests.postgres_server import CLONE
 class Up:
     """A stack in a process of its own. `home` may be used again after it has ended."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, port: int = 0) -> None:
         self.home = home
+        self._port = port
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, seconds: float = 60) -> None:
@@ -25,7 +26,10 @@ class Up:
         self.home.mkdir(exist_ok=True)
         with (self.home / "up.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "infra.cli", "up", "--port", "0", "--home", str(self.home)],
+                [
+                    *(sys.executable, "-m", "infra.cli", "up"),
+                    *("--port", str(self._port), "--home", str(self.home)),
+                ],
                 cwd=CLONE,
                 env={**os.environ, "EVENTRAIN_HOME": str(self.home)},
                 stdout=log,
@@ -67,6 +71,15 @@ class Up:
                 if process.pid != os.getpid() and any(str(self.home) in word for word in words):
                     found.append(process)
         return found
+
+    def kill_part(self, word: str) -> None:
+        """kill -9 of whatever the stack itself started by a command that holds this word."""
+        children = psutil.Process(self.pid).children(recursive=True)
+        found = [child for child in children if word in " ".join(child.cmdline())]
+        assert found, f"nothing runs {word}"
+        for process in found:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def trainers(self, job_id: str) -> list[psutil.Process]:
         """The processes of a job's pods."""

@@ -55,15 +55,30 @@ class User:
         return self.http.request(method, f"/llm-ops/v1{path}", **options)
 
     def data(self, method: str, path: str, **options: Any) -> Any:
-        answer = self.ask(method, path, **options)
+        """What a call that is meant to work is answered with. Asks again while nobody can answer
+        just now, as a client does; what creates something comes with a key."""
+        deadline = time.monotonic() + 30
+        while True:
+            answer = self._try(method, path, **options)
+            if answer is not None and answer.status_code != 503:
+                break
+            assert time.monotonic() < deadline, answer and answer.text
+            time.sleep(0.2)
         assert answer.status_code == 200, answer.text
         body = answer.json()
         assert set(body) == {"status", "message", "data"}
         assert body["status"] == "success"
         return body["data"]
 
+    def _try(self, method: str, path: str, **options: Any) -> httpx.Response | None:
+        try:
+            return self.ask(method, path, **options)
+        except httpx.TransportError:
+            return None
+
     def submit(self, **changes: Any) -> dict[str, Any]:
-        return self.data("POST", "/training/jobs", json=request(**changes))
+        key = {"Idempotency-Key": uuid4().hex}
+        return self.data("POST", "/training/jobs", json=request(**changes), headers=key)
 
     def job(self, job_id: str) -> dict[str, Any]:
         return self.data("GET", f"/training/jobs/{job_id}")
