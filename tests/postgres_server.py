@@ -65,6 +65,14 @@ class PostgresServer:
         self._thread.join()
         self._loop.close()
 
+    @property
+    def pid(self) -> int | None:
+        return self._postgres.pid
+
+    def kill(self) -> None:
+        """kill -9; its keeper starts it again."""
+        self._loop.call_soon_threadsafe(self._postgres.kill)
+
     def create(self) -> Database:
         name = f"test_{uuid4().hex}"
         self._wait(self._admin(f"create database {name} template {TEMPLATE}"))

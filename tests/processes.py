@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import httpx
 
@@ -22,6 +23,21 @@ def free_port() -> int:
 @contextlib.contextmanager
 def running_function(name: str, environ: Mapping[str, str]) -> Iterator[str]:
     """The address of a function served as in production."""
+    with started_function(name, environ) as served:
+        yield served.address
+
+
+@dataclass(frozen=True)
+class Served:
+    """A function's process and where it answers."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+
+
+@contextlib.contextmanager
+def started_function(name: str, environ: Mapping[str, str]) -> Iterator[Served]:
+    """The same for a test that has something to do to the process."""
     port = free_port()
     own = {"FUNCTION_TARGET": name, "PORT": str(port), "BIND_ADDRESS": "127.0.0.1"}
     process = subprocess.Popen(
@@ -32,7 +48,7 @@ def running_function(name: str, environ: Mapping[str, str]) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_until_ready(f"{address}/readyz", process)
-        yield address
+        yield Served(process, address)
     finally:
         process.terminate()
         process.wait(15)
