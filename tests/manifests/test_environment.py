@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.manifests.objects import ROOT, Manifest, at, name_of, of_kind, services
+from tests.manifests.objects import BASE, ROOT, Manifest, at, name_of, of_kind, services
 
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 KEYS = json.dumps(
@@ -17,8 +17,8 @@ KEYS = json.dumps(
     }
 )
 SECRETS = {"url": "postgresql://u:p@127.0.0.1:1/none", "keys.json": KEYS}
-# Set by the platform, or read by the entry point of all functions.
-ELSEWHERE = {"FUNCTION_TARGET", "LOG_LEVEL"}
+# Set everywhere, for the entry point; those with a database also sign their connections with it.
+EVERYWHERE = {"FUNCTION_TARGET", "LOG_LEVEL"}
 # Only where there is no service account: on a laptop.
 NEVER_SET = {"KUBECONFIG"}
 
@@ -59,6 +59,9 @@ def environment_of(service: Manifest) -> dict[str, str]:
 def test_a_function_reads_what_its_service_sets_and_nothing_else(folder: str) -> None:
     (service,) = (s for s in services() if name_of(s) == folder.replace("_", "-"))
     values = environment_of(service)
+    if "CONFIG_DIR" in values:
+        values["CONFIG_DIR"] = str(BASE / "config")
     environ = Recording(values)
     importlib.import_module(f"functions.{folder}.app").create_app(environ)
-    assert environ.asked - NEVER_SET == values.keys() - ELSEWHERE
+    assert environ.asked - NEVER_SET - EVERYWHERE == values.keys() - EVERYWHERE
+    assert values.keys() >= EVERYWHERE

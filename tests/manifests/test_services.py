@@ -105,20 +105,3 @@ def test_instances_times_pool_leave_room_on_a_small_postgres() -> None:
     users = [s for s in services() if "DATABASE_URL" in at(s, f"{POD}/containers/env/name")]
     instances = sum(int(annotations(s)["max-scale"]) for s in users)
     assert instances * int(values["DATABASE_POOL_SIZE"]) <= 200
-
-
-class TestRights:
-    ROLES = of_kind("Role", "rbac.authorization.k8s.io")
-
-    def test_are_given_to_the_two_that_call_kubernetes_and_in_one_namespace(self) -> None:
-        assert {name_of(role) for role in self.ROLES} == CALLS_KUBERNETES
-        assert {role["metadata"]["namespace"] for role in self.ROLES} == {"eventrain-trainers"}
-        assert not of_kind("ClusterRole", "rbac.authorization.k8s.io")
-
-    def test_name_each_verb_and_each_resource(self) -> None:
-        for rule in at(self.ROLES, "rules"):
-            assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
-
-    def test_let_nobody_list_secrets(self) -> None:
-        rules = [rule for rule in at(self.ROLES, "rules") if "secrets" in rule["resources"]]
-        assert all(not {"list", "watch", "delete"} & set(rule["verbs"]) for rule in rules)
