@@ -1,11 +1,19 @@
 """What an address must be for us to call it."""
 
 import ipaddress
+import re
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
+
+INNER_NAMES = frozenset({"localhost", "local", "internal"})
+CARRIERS_OF_IPV4 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 
 
 def problem(url: str, *, private: bool) -> str | None:
-    """Why this address is refused, if so. `private` allows addresses that only we can reach."""
+    """Why this address is refused, if so. `private` allows addresses that only we can reach. A
+    name may still lead inside: whoever calls it looks at the address that it resolves to."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -21,9 +29,30 @@ def problem(url: str, *, private: bool) -> str | None:
 
 
 def _is_private(host: str) -> bool:
-    if host.rstrip(".") == "localhost" or host.rstrip(".").endswith((".localhost", ".local")):
+    """Also where the host is spelled so that only a resolver reads it as an address."""
+    try:
+        name = host.encode("idna").decode().lower().removesuffix(".")
+    except UnicodeError:
         return True
     try:
-        return not ipaddress.ip_address(host.partition("%")[0]).is_global
+        return not _is_public(ipaddress.ip_address(name))
     except ValueError:
-        return host.rpartition(".")[2].isdigit()
+        return _is_inner_name(name)
+
+
+def _is_inner_name(name: str) -> bool:
+    head, _, last = name.rpartition(".")
+    return not head or "%" in name or last in INNER_NAMES or bool(_NUMBER.fullmatch(last))
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    carried = _carried(address) if isinstance(address, IPv6Address) else None
+    if carried is not None:
+        return _is_public(carried)
+    return address.is_global and not address.is_multicast
+
+
+def _carried(address: IPv6Address) -> IPv4Address | None:
+    if any(address in network for network in CARRIERS_OF_IPV4):
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
