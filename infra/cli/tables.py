@@ -91,9 +91,10 @@ def artifacts(rows: Sequence[Artifact]) -> Table:
 
 
 def timeline(rows: Sequence[Change]) -> Table:
-    """Changes of state by their number; what the trainer told in between has none."""
+    """Changes of state by their number; what the trainer told in between has none. The ends of
+    epochs are left to the table of metrics, which says the same in one line."""
     made = table("#", "TIME", "ATTEMPT", "WHAT", "DETAIL")
-    for row in rows:
+    for row in (each for each in rows if each["type"] != "epoch_end"):
         made.add_row(
             str(row["sequence"]) if row.get("to") else "",
             words.clock(row["at"]),
