@@ -27,8 +27,9 @@ def test_a_service_is_called_by_a_route_a_trigger_or_the_broker() -> None:
     assert SERVICES == ROUTED | TRIGGERED | SINKS
 
 
-def test_a_service_has_an_account_and_no_account_is_left_over() -> None:
-    assert {name_of(account) for account in of_kind("ServiceAccount")} == SERVICES
+def test_a_service_and_a_job_have_an_account_and_no_account_is_left_over() -> None:
+    jobs = {name_of(job) for job in of_kind("Job", "batch")}
+    assert {name_of(account) for account in of_kind("ServiceAccount")} == SERVICES | jobs
 
 
 @pytest.mark.parametrize("definition", CATALOGUE.values(), ids=lambda row: row.type)
