@@ -3,6 +3,7 @@ place, retention.yaml."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Literal
 
 import asyncpg
@@ -15,6 +16,7 @@ from common.storage.objects import Objects
 STEP = 500
 JOBS_IN_A_STEP = 20
 SPACING = timedelta(hours=1)
+UPLOADED = ("jobs/", "datasets/", "projects/", "models/")
 
 Days = Annotated[float, msgspec.Meta(gt=0, le=36_500)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1000)]
@@ -64,7 +66,10 @@ async def sweep(
         lambda: _delete_of_jobs(pool, "sweep_log_reports", ago(retention.logs_days)),
         lambda: _logs(pool, objects, ago(retention.logs_days)),
         lambda: _checkpoints(pool, objects, retention, ago(retention.checkpoints_after_days)),
-        lambda: objects.abort_uploads("jobs/", ago(retention.unfinished_uploads_days), STEP),
+        *(
+            partial(objects.abort_uploads, prefix, ago(retention.unfinished_uploads_days), STEP)
+            for prefix in UPLOADED
+        ),
     ]
     more = [await step() for step in steps]
     return any(more)

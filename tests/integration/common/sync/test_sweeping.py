@@ -113,8 +113,11 @@ class TestSweep:
         assert await world.objects.head(key) is None
         assert await world.pool.fetchval("select log_uri from attempts") is None
 
-    async def test_gives_up_uploads_that_nobody_finished(self, world: World):
-        key = "jobs/a/1/artifacts/big"
+    @pytest.mark.parametrize(
+        "key",
+        ["jobs/a/1/artifacts/big", "datasets/d/big", "projects/p/models/m/big", "models/m/1/big"],
+    )
+    async def test_gives_up_uploads_that_nobody_finished(self, world: World, key: str):
         upload = await world.objects.start_upload(key)
         await sweep(world.pool, world.objects, Retention(), now=world.now())
         etag = await world.objects.put_part(key, upload, 1, b"x" * 10)
