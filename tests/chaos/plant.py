@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import httpx
 
+from infra.local.broker import Timing, at_once
 from infra.local.cluster import Faults
 from infra.local.settings import StackSettings
 from infra.local.stack import Stack
@@ -25,11 +26,12 @@ EXPECTED = ("submitted", "queued", "started", "succeeded", "registered")
 class Plant:
     """The stack, the tap between its functions and Postgres, and a user."""
 
-    def __init__(self, home: Path, database_url: str) -> None:
+    def __init__(self, home: Path, database_url: str, *, timing: Timing = at_once) -> None:
         self._url = urlsplit(database_url)
         self.tap = Tap(self._url.hostname or "", self._url.port or 0)
         self.faults = Faults()
         self._home = home
+        self._timing = timing
         self._database_url = database_url
 
     async def start(self) -> None:
@@ -45,6 +47,7 @@ class Plant:
                 tick="* * * * * *",
                 configuration={"TRAINING_JOB_STATUS_SYNC_INTERVAL": "1"},
                 faults=self.faults,
+                timing=self._timing,
             ),
             lambda text: None,
         )
