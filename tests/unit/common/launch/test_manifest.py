@@ -111,6 +111,9 @@ class TestJob:
         spent = replace(trainee_of(), left=timedelta(), start_allowance=timedelta())
         assert pod_of(spent)["activeDeadlineSeconds"] == 1
 
+    def test_gives_its_pod_the_grace_to_save(self):
+        assert pod_of(trainee_of())["terminationGracePeriodSeconds"] == 60
+
     def test_trusts_its_pod_with_nothing(self):
         pod = pod_of(trainee_of())
         container = pod["containers"][0]
