@@ -23,6 +23,12 @@ from jsonb_to_record($1::jsonb) as job (
     auto_register boolean, output_model_name text, output_model_version text
 );
 
+-- name: hold_inputs
+-- The dataset and the model of a submission, held against deletion until its transaction ends.
+with dataset as (select id from datasets where id = $1 for key share),
+model as (select id from models where id = $2 for key share)
+select (select id from dataset) as dataset_id, (select id from model) as model_id;
+
 -- name: lock_jobs
 -- Everything a transition decides on, locked in id order. Not `for update`: a row that only refers
 -- to the job need not wait.

@@ -84,3 +84,17 @@ async def apply(
     async with transaction(pool) as connection:
         (result,) = await transition.apply(connection, [intent], now=now)
     return result
+
+
+async def make_dataset(pool: asyncpg.Pool) -> UUID:
+    """A dataset's record, for jobs to name."""
+    dataset_id = uuid4()
+    await pool.execute(
+        "insert into datasets (id, project_id, name, version, pii_scan_status, created_by,"
+        " created_at, updated_at) values ($1, $2, $3, '1', 'pending', 'ada', $4, $4)",
+        dataset_id,
+        PROJECT,
+        f"dataset-{dataset_id}",
+        NOW,
+    )
+    return dataset_id

@@ -60,6 +60,7 @@ async def submit(
         earlier = await _claim_key(connection, submission, key, now)
         if earlier is not None:
             return Submitted(earlier, ())
+    await _hold_inputs(connection, submission)
     version = await _reserve(connection, submission)
     row = asdict(submission) | {"submitted_at": now, "output_model_version": version}
     await connection.execute(statement("insert_job"), row)
@@ -85,6 +86,20 @@ async def _claim_key(
     if earlier["digest"] != key.digest:
         raise IdempotencyMismatch()
     return earlier["job_id"]
+
+
+async def _hold_inputs(connection: Connection, submission: Submission) -> None:
+    """Until the job is there, nobody deletes what it was admitted with."""
+    wanted = (submission.dataset_id, submission.model_id)
+    held = await connection.fetchrow(statement("hold_inputs"), *wanted)
+    assert held is not None
+    gone = [
+        Violation(field, "was deleted just now")
+        for field, asked, found in zip(("datasetId", "modelId"), wanted, held, strict=True)
+        if asked is not None and found is None
+    ]
+    if gone:
+        raise Invalid(gone)
 
 
 async def _reserve(connection: Connection, submission: Submission) -> str:

@@ -1,7 +1,7 @@
 """Rule 8: a model's address is reserved by the submission that comes first."""
 
 import asyncio
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -10,7 +10,7 @@ from common.errors import Invalid
 from common.jobs import submission
 from common.jobs.submission import Submission, Submitted
 from common.postgres import transaction
-from tests.jobs import NOW, submission_of
+from tests.jobs import NOW, make_dataset, submission_of
 
 
 async def submit(pool: asyncpg.Pool, made: Submission) -> Submitted | Invalid:
@@ -69,3 +69,24 @@ class TestReservation:
 
 async def owners(pool: asyncpg.Pool) -> dict[str, UUID]:
     return dict(await pool.fetch("select version, job_id from model_reservations"))
+
+
+class TestInputs:
+    async def test_are_refused_once_they_are_deleted(self, pool: asyncpg.Pool) -> None:
+        refused = await submit(pool, submission_of(dataset_id=uuid4(), model_id=uuid4()))
+
+        assert isinstance(refused, Invalid)
+        assert [violation.field for violation in refused.violations] == ["datasetId", "modelId"]
+        assert await pool.fetchval("select count(*) from jobs") == 0
+
+    async def test_cannot_be_deleted_until_the_job_is_there(self, pool: asyncpg.Pool) -> None:
+        dataset_id = await make_dataset(pool)
+        async with transaction(pool) as connection:
+            made = submission_of(dataset_id=dataset_id)
+            await submission.submit(connection, made, key=None, now=NOW)
+            lock = "select from datasets where id = $1 for update"
+            waiting = asyncio.create_task(pool.execute(lock, dataset_id))
+            done, _ = await asyncio.wait([waiting], timeout=0.1)
+            assert not done
+
+        await waiting

@@ -20,7 +20,7 @@ from eventing.catalogue import EventType, schema
 from functions.register_model.app import create_app
 from functions.register_model.handler import Deps, Wish, register_due, register_model
 from tests.catalogue import OTHER_PROJECT, bearer, caller, keys, with_storage
-from tests.jobs import NOW, PROJECT, apply, make_job
+from tests.jobs import NOW, PROJECT, apply, make_dataset, make_job
 
 DONE = {"outcome": "succeeded", "metrics": {"accuracy": 0.97}}
 
@@ -86,7 +86,7 @@ class TestJobSucceeded:
     async def test_puts_the_model_into_the_catalog(
         self, client: httpx.AsyncClient, pool: asyncpg.Pool, objects: Objects
     ) -> None:
-        dataset = uuid4()
+        dataset = await make_dataset(pool)
         job_id = await succeeded(
             pool, objects, "model/a.bin", "model/sub/b.bin", "plot.png", dataset_id=dataset
         )
