@@ -5,7 +5,7 @@ for a broker takes a body that is no event for a failure. A delivery carries no 
 takes the subject and acts on what the database says.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -14,20 +14,21 @@ from starlette.responses import Response
 from common import answers, errors, events, trace
 
 Handle = Callable[[events.Event, Any], Awaitable[None]]
+Read = Callable[[Mapping[str, str], bytes], events.Event]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 LARGEST_EVENT = 1 << 20
 RETRY_AFTER = {"retry-after": str(answers.RETRY_AFTER)}
 
 
-def endpoint(handle: Handle) -> Endpoint:
+def endpoint(handle: Handle, read: Read = events.parse) -> Endpoint:
     """The endpoint that gives each delivered event, and what the lifespan yielded, to the handler.
     The handler raises Poison for what it will never understand; whatever else it raises decides
     between 400 and 503 by the table of `common.answers`."""
 
     async def receive(request: Request) -> Response:
         try:
-            event = events.parse(request.headers, await _body(request))
+            event = read(request.headers, await _body(request))
             _remember(event)
             await handle(event, getattr(request.app.state, "deps", None))
         except Exception as wrong:  # noqa: BLE001 - the boundary

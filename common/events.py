@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PUBLISH_TIMEOUT = 2.0
 LONGEST_ATTRIBUTE = 2048
+JSON = "application/json"
+STRUCTURED = "application/cloudevents+json"
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +28,7 @@ def _no_extensions() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A CloudEvent 1.0 whose data is JSON."""
+    """A CloudEvent 1.0 whose data is JSON, or bytes where it is of another kind."""
 
     id: str
     source: str
@@ -35,20 +37,24 @@ class Event:
     time: datetime | None = None
     data: Any = None
     extensions: Mapping[str, str] = field(default_factory=_no_extensions)
+    content_type: str = JSON
 
 
 def parse(headers: Mapping[str, str], body: bytes) -> Event:
     """The event in a request, in binary or structured mode; header names in lower case.
     Raises Poison."""
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/cloudevents+json":
+    if _is_structured(headers):
         return _event(_object(_json(body)))
-    if "ce-id" not in headers and "ce-type" not in headers:
-        raise Poison("The request carries no CloudEvent.")
-    attributes: dict[str, Any] = {
-        name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")
-    }
-    return _event({**attributes, "data": _json(body) if body else None})
+    return _event({**_headed(headers), "data": _json(body) if body else None})
+
+
+def salvage(headers: Mapping[str, str], body: bytes) -> Event:
+    """The same for who only keeps the event: what is wrong with it is kept too, attributes as
+    text among the extensions and data as bytes. Raises Poison for what is no event at all."""
+    try:
+        return parse(headers, body)
+    except Poison:
+        return _as_it_came(headers, body)
 
 
 def is_event(headers: Mapping[str, str]) -> bool:
@@ -70,7 +76,8 @@ def to_http(event: Event) -> tuple[dict[str, str], bytes]:
         **event.extensions,
     }
     headers = {f"ce-{name}": _quoted(value) for name, value in attributes.items() if value}
-    return {**headers, "content-type": "application/json"}, msgspec.json.encode(event.data)
+    body = event.data if isinstance(event.data, bytes) else msgspec.json.encode(event.data)
+    return {**headers, "content-type": event.content_type}, body
 
 
 class Publisher:
@@ -105,6 +112,32 @@ class Publisher:
 
             self._client = httpx.AsyncClient(timeout=self._timeout, trust_env=False)
         return self._client
+
+
+def _is_structured(headers: Mapping[str, str]) -> bool:
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == STRUCTURED
+
+
+def _headed(headers: Mapping[str, str]) -> dict[str, Any]:
+    if "ce-id" not in headers and "ce-type" not in headers:
+        raise Poison("The request carries no CloudEvent.")
+    return {name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")}
+
+
+def _as_it_came(headers: Mapping[str, str], body: bytes) -> Event:
+    if _is_structured(headers):
+        attributes = _object(_json(body))
+        data = msgspec.json.encode(attributes.pop("data", None))
+        content_type = str(attributes.pop("datacontenttype", JSON))
+    else:
+        attributes, data = _headed(headers), body
+        content_type = headers.get("content-type") or "application/octet-stream"
+    named = {name: str(value) for name, value in attributes.items() if value is not None}
+    if not all(map(named.get, ("id", "source", "type"))):
+        raise Poison("The event has no id, no source or no type.")
+    known = named.pop("id"), named.pop("source"), named.pop("type")
+    return Event(*known, data=data, extensions=named, content_type=content_type)
 
 
 def _event(attributes: dict[str, Any]) -> Event:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from common import answers, consumer, envelope, errors, openapi
+from common import answers, consumer, envelope, errors, events, openapi
 from common.body import BODY_LIMIT, Body, Id, Moment, SnakeBody, Text, route_with
 from common.boundary import Boundary
 from common.tokens.user_token import User, UserTokens
@@ -45,6 +45,7 @@ def build_app(
     routers: Sequence[APIRouter] = (),
     user_tokens: UserTokens | None = None,
     consumes: consumer.Handle | None = None,
+    reads: consumer.Read = events.parse,
 ) -> FastAPI:
     """The application of one function. What the lifespan yields reaches the routes as `Deps`,
     the event handler as its second argument, and `ready`."""
@@ -63,7 +64,8 @@ def build_app(
     for each in routers:
         app.include_router(each)
     if consumes:
-        app.add_route("/", consumer.endpoint(consumes), methods=["POST"], include_in_schema=False)
+        receive = consumer.endpoint(consumes, reads)
+        app.add_route("/", receive, methods=["POST"], include_in_schema=False)
     app.add_exception_handler(errors.EventrainError, _answer)
     app.add_exception_handler(HTTPException, _answer_framework)
     app.add_exception_handler(RequestValidationError, _answer_invalid)

@@ -9,6 +9,7 @@ from datetime import date
 
 LONGEST_KEY = 1024
 LONGEST_NAME = 512
+DEAD_LETTERS = "dead-letters/"
 
 
 class BadAddress(ValueError):
@@ -106,7 +107,7 @@ def dataset_prefix(dataset_id: str) -> str:
 
 
 def dead_letter_key(day: date, event_id: str) -> str:
-    return f"dead-letters/{day.isoformat()}/{sanitise(event_id)}.json"
+    return f"{DEAD_LETTERS}{day.isoformat()}/{sanitise(event_id)}.json"
 
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")

@@ -79,9 +79,9 @@ class Objects:
             return None
         return Found(key, answer["ContentLength"], answer["ETag"].strip('"'))
 
-    async def walk(self, prefix: str) -> AsyncGenerator[Found]:
-        """Everything below the prefix, read page by page."""
-        token: dict[str, str] = {}
+    async def walk(self, prefix: str, after: str = "") -> AsyncGenerator[Found]:
+        """Everything below the prefix, read page by page; only what comes after a key, if named."""
+        token: dict[str, str] = {"StartAfter": after} if after else {}
         while True:
             page = await self._call(
                 "list_objects_v2", Prefix=prefix, MaxKeys=self._page_size, **token

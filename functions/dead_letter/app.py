@@ -1,29 +1,85 @@
-"""Wires the dead-letter function, the broker's last resort."""
+"""Wires the dead-letter function: the broker's last resort, and what an administrator does then."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Response
 
-from common import web
-from common.events import Event
-from common.settings import Storage
-from common.storage.objects import Objects, open_objects
-from functions.dead_letter.handler import dead_letter
+from common import events, web
+from common.events import Event, Publisher
+from common.letter import Letters
+from common.settings import Broker, Storage, UserKeys, load
+from common.storage.objects import open_objects
+from common.tokens.user_token import UserTokens
+from functions.dead_letter import schema
+from functions.dead_letter.handler import dead_letter, list_letters, replay_letter, show_letter
+
+LETTERS = "/llm-ops/v1/admin/dead-letters"
+LETTER = LETTERS + "/{letterId}"
+
+
+@dataclass(frozen=True)
+class State:
+    letters: Letters
+    publisher: Publisher
 
 
 def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
-    storage = Storage.from_environ(environ)
+    storage, broker, keys = load(environ, Storage, Broker, UserKeys)
 
     @asynccontextmanager
-    async def lifespan() -> AsyncGenerator[Objects]:
+    async def lifespan() -> AsyncGenerator[State]:
+        publisher = Publisher(broker.url)
         async with open_objects(storage) as objects:
-            yield objects
+            yield State(Letters(objects), publisher)
+        await publisher.close()
 
-    return web.build_app(title="dead-letter", lifespan=lifespan, ready=_is_ready, consumes=_receive)
+    return web.build_app(
+        title="dead-letter",
+        lifespan=lifespan,
+        ready=_is_ready,
+        routers=[_routes()],
+        user_tokens=UserTokens(keys.ring),
+        consumes=_receive,
+        reads=events.salvage,
+    )
+
+
+def _routes() -> APIRouter:
+    routes = web.router()
+
+    @routes.get(
+        LETTERS, response_model=web.Success[schema.DeadLetters], summary="List dead letters"
+    )
+    async def page(
+        deps: web.Deps, user: web.Caller, limit: schema.Limit = 50, cursor: schema.Cursor = None
+    ) -> Response:
+        state: State = deps
+        return web.ok(await list_letters(user, limit=limit, after=cursor, letters=state.letters))
+
+    @routes.get(LETTER, response_model=web.Success[schema.DeadLetter], summary="Show a dead letter")
+    async def one(deps: web.Deps, user: web.Caller, letter_id: schema.LetterId) -> Response:
+        state: State = deps
+        return web.ok(await show_letter(user, letter_id, letters=state.letters))
+
+    @routes.post(
+        f"{LETTER}/replay",
+        response_model=web.Success[schema.DeadLetter],
+        summary="Give a dead letter's event to the broker again",
+    )
+    async def replay(deps: web.Deps, user: web.Caller, letter_id: schema.LetterId) -> Response:
+        state: State = deps
+        publish = state.publisher.publish
+        shown = await replay_letter(
+            user, letter_id, letters=state.letters, publish=publish, now=_now
+        )
+        return web.ok(shown, "Sent again")
+
+    return routes
 
 
 async def main(request: Any) -> Any:
@@ -31,9 +87,13 @@ async def main(request: Any) -> Any:
     return request.app.state.function
 
 
-async def _is_ready(objects: Objects) -> bool:
+async def _is_ready(state: State) -> bool:
     return True
 
 
-async def _receive(event: Event, objects: Objects) -> None:
-    await dead_letter(event, objects=objects, now=lambda: datetime.now(UTC))
+async def _receive(event: Event, state: State) -> None:
+    await dead_letter(event, letters=state.letters, now=_now)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -162,3 +162,37 @@ class TestAPublisher:
 
     async def test_never_raises_for_what_cannot_be_written(self) -> None:
         assert not await publish("http://127.0.0.1:9", replace(EVENT, data=object()))
+
+
+class TestSalvage:
+    def test_reads_what_can_be_read_as_everyone_does(self) -> None:
+        headers, body = events.to_http(EVENT)
+        assert events.salvage(headers, body) == events.parse(headers, body) == EVENT
+
+    @pytest.mark.parametrize(
+        ("headers", "body"),
+        [
+            ({"content-type": "text/csv"}, b"a,b\n1,2"),
+            ({"content-type": "application/json"}, b"{"),
+            ({}, b"\xff\x00"),
+            ({"ce-time": "yesterday"}, b"{}"),
+            ({"ce-specversion": "0.3"}, b"{}"),
+            ({"ce-subject": "x" * 5000}, b"{}"),
+        ],
+    )
+    def test_keeps_what_nobody_can_read_as_it_came(
+        self, headers: dict[str, str], body: bytes
+    ) -> None:
+        sent = BINARY | headers
+        salvaged = events.salvage(sent, body)
+        again, same = events.to_http(salvaged)
+        assert same == body
+        assert {k: v for k, v in again.items() if k.startswith("ce-")} == {
+            k: v for k, v in sent.items() if k.startswith("ce-")
+        }
+        assert again["content-type"] == sent.get("content-type", "application/octet-stream")
+
+    @pytest.mark.parametrize("headers", [{}, BINARY | {"ce-id": ""}, {"ce-id": "1"}])
+    def test_refuses_what_is_no_event(self, headers: dict[str, str]) -> None:
+        with pytest.raises(Poison):
+            events.salvage(headers, b"{")

@@ -1,5 +1,6 @@
 """What a broker could not deliver lies in S3."""
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -85,6 +86,17 @@ class TestDeadLetter:
         await client.post("/", headers=headers("../../jobs/1"), json={})
         assert await keys(objects, "jobs/") == []
         assert any("jobs-1.json" in key for key in await keys(objects, "dead-letters/"))
+
+    @pytest.mark.parametrize("body", [b"no JSON", b"\xff\x00", b""])
+    async def test_keeps_data_that_is_no_json(
+        self, client: httpx.AsyncClient, objects: Objects, body: bytes
+    ) -> None:
+        event_id = str(uuid4())
+        sent = headers(event_id) | {"content-type": "text/plain"}
+        assert (await client.post("/", headers=sent, content=body)).status_code == 204
+        kept = json.loads(await objects.get_bytes(key_of(event_id)))
+        assert kept["data"] is None
+        assert base64.b64decode(kept["dataBase64"] or "") == body
 
     async def test_refuses_what_is_no_event(self, client: httpx.AsyncClient) -> None:
         answer = await client.post("/", json={"id": "x"})
