@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 from infra.cli.exchange import Exchange, Patience
 from infra.cli.replies import (
@@ -23,6 +24,8 @@ from infra.cli.replies import (
     Attempt,
     Change,
     Dataset,
+    DeadLetter,
+    DeadLetterPage,
     GpuType,
     Job,
     JobPage,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     import httpx
 
 API = "/llm-ops/v1"
+DEAD_LETTERS = f"{API}/admin/dead-letters"
 
 
 class Client:
@@ -160,6 +164,19 @@ class Client:
                 ("files", (file.name, opened.enter_context(file.open("rb")))) for file in files
             ]
             return self._exchange.call("POST", path, files=parts)
+
+    def dead_letters(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> DeadLetterPage:
+        params = {"limit": limit, "cursor": cursor}
+        return self._exchange.call("GET", DEAD_LETTERS, params=params)
+
+    def dead_letter(self, letter_id: str) -> DeadLetter:
+        return self._exchange.call("GET", f"{DEAD_LETTERS}/{quote(letter_id, safe='')}")
+
+    def replay_dead_letter(self, letter_id: str) -> DeadLetter:
+        path = f"{DEAD_LETTERS}/{quote(letter_id, safe='')}/replay"
+        return self._exchange.call("POST", path, repeatable=True)
 
     def _job_call(self, method: str, job_id: str, below: str = "", **options: Any) -> Any:
         return self._exchange.call(method, f"{API}/training/jobs/{job_id}{below}", **options)

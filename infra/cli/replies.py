@@ -131,3 +131,31 @@ class Dataset(TypedDict):
     storage_uri: NotRequired[str | None]
     owner_team: NotRequired[str | None]
     created_at: NotRequired[str | None]
+
+
+class Failure(TypedDict):
+    destination: str | None
+    code: int | None
+    said: str | None
+
+
+class DeadLetter(TypedDict):
+    """`attributes` and `data` are there when one is shown."""
+
+    id: str
+    eventId: str
+    type: str
+    source: str
+    subject: str | None
+    projectId: str | None
+    receivedAt: str
+    replayedAt: str | None
+    failure: Failure
+    key: NotRequired[str]
+    attributes: NotRequired[dict[str, str]]
+    data: NotRequired[Any]
+
+
+class DeadLetterPage(TypedDict):
+    deadLetters: list[DeadLetter]
+    nextCursor: str | None

@@ -82,6 +82,10 @@ def datasets(rows: Sequence[Dataset]) -> Table:
     return made
 
 
+def short_type(name: str) -> str:
+    return name.removeprefix("dev.eventrain.").removesuffix(".v1")
+
+
 def artifacts(rows: Sequence[Artifact]) -> Table:
     made = table("FILE", "SIZE", "SHA-256")
     for row in rows:
@@ -225,7 +229,7 @@ def _told(value: Any) -> str:
 
 def _change(row: Change) -> str:
     before, after = row.get("from"), row.get("to")
-    kind = row["type"].removeprefix("dev.eventrain.").removesuffix(".v1")
+    kind = short_type(row["type"])
     return f"{kind}: {before} -> {after}" if before and after and before != after else kind
 
 

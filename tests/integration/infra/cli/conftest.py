@@ -38,6 +38,7 @@ class ControlPlane:
         self.lines: list[dict[str, Any]] = []
         self.models: list[dict[str, Any]] = []
         self.datasets: list[dict[str, Any]] = []
+        self.letters: list[dict[str, Any]] = []
         self.interruptions: list[Answer] = []
         self.away_at: set[int] = set()
         self.calls: list[tuple[str, str, dict[str, str], dict[str, list[str]], Any]] = []
@@ -67,6 +68,8 @@ class ControlPlane:
             return success({"jobs": [self.job()], "nextCursor": None})
         if path.startswith("/catalog/"):
             return self._of_catalog(method, path)
+        if path.startswith("/admin/dead-letters"):
+            return self._of_letters(path)
         if path == "/training/gpu-types":
             offered = {"id": "a100", "label": "A100", "enabled": True, "priority": 1}
             return success({"gpuTypes": [offered]})
@@ -86,6 +89,13 @@ class ControlPlane:
         else:
             self.datasets[0]["storage_uri"] = "s3://eventrain/datasets/d/digits.csv"
         return success(self.datasets[0])
+
+    def _of_letters(self, path: str) -> Answer:
+        if path == "/admin/dead-letters":
+            return success({"deadLetters": self.letters, "nextCursor": None})
+        named = path.split("/")[3]
+        found = [letter for letter in self.letters if letter["id"] == named]
+        return success(found[0]) if found else fail(404, "There is no such dead letter.")
 
     def _of_job(self, below: str, query: dict[str, list[str]]) -> Answer:
         start = int(query.get("cursor", ["0"])[0])

@@ -168,6 +168,52 @@ class TestReading:
         assert "A100" in eventrain("gpu-types").out
 
 
+class TestDeadLetters:
+    @pytest.fixture(autouse=True)
+    def letter(self, plane: Any) -> None:
+        failure = {"destination": "http://launch-job", "code": 503, "said": "away"}
+        plane.letters = [
+            {
+                "id": "2026-01-01-e",
+                "eventId": "e",
+                "type": "dev.eventrain.job.submitted.v1",
+                "source": "submit-job",
+                "subject": "j",
+                "projectId": "p",
+                "failure": failure,
+                "receivedAt": "2026-01-01T10:00:00Z",
+                "replayedAt": None,
+                "key": "dead-letters/2026-01-01/e.json",
+                "data": {"jobId": "j"},
+            }
+        ]
+
+    def test_are_listed_with_the_reason(self, eventrain: Any) -> None:
+        ended = eventrain("dead-letters", "list")
+        assert ended.code == 0
+        assert "2026-01-01-e  job.submitted  http://launch-job: 503" in ended.out
+
+    def test_are_shown_with_their_data(self, eventrain: Any) -> None:
+        assert "jobId" in eventrain("dead-letters", "show", "2026-01-01-e").out
+        told = eventrain("dead-letters", "show", "2026-01-01-e", "--json").out
+        assert json.loads(told)["eventId"] == "e"
+
+    def test_are_sent_again_one_after_the_other(self, plane: Any, eventrain: Any) -> None:
+        ended = eventrain("dead-letters", "replay", "2026-01-01-x/y", "2026-01-01-e")
+        assert (ended.code, ended.out) == (3, "Sent 2026-01-01-e again.\n")
+        assert "no such dead letter" in ended.err
+        method, path, *_ = plane.calls[-1]
+        assert (method, path.partition("/admin/")[2]) == (
+            "POST",
+            "dead-letters/2026-01-01-e/replay",
+        )
+
+    def test_says_where_to_look_for_one_that_is_not_there(self, eventrain: Any) -> None:
+        ended = eventrain("dead-letters", "show", "nothing")
+        assert ended.code == 3
+        assert "dead-letters list" in ended.err
+
+
 class TestProcess:
     def test_ends_quietly_when_its_reader_goes_away(self, plane: Any) -> None:
         environ = {"EVENTRAIN_ADDRESS": plane.address, "EVENTRAIN_TOKEN": "a-token"}
