@@ -16,6 +16,8 @@ def stream() -> Iterator[io.StringIO]:
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
     logs.configure("submit_job", "INFO", stream)
+    # pytest's own handlers would carry what is logged here to places that take only clean text.
+    root.handlers[:] = [each for each in root.handlers if getattr(each, "stream", None) is stream]
     yield stream
     root.handlers[:], root.level = handlers, level
 
