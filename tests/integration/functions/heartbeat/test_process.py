@@ -111,7 +111,7 @@ class TestKillOfPostgres:
                 await _until_each_has(trainers, 20)
                 first = own_server.pid
                 own_server.kill()
-                await until(lambda: _is_another(own_server, first))
+                await until(lambda: _is_another(own_server, first), seconds=30)
                 await _until_each_has(trainers, 20)
                 for task in beating:
                     task.cancel()
