@@ -5,7 +5,8 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,11 +27,19 @@ EXPECTED = ("submitted", "queued", "started", "succeeded", "registered")
 class Plant:
     """The stack, the tap between its functions and Postgres, and a user."""
 
-    def __init__(self, home: Path, database_url: str, *, timing: Timing = at_once) -> None:
+    def __init__(
+        self,
+        home: Path,
+        database_url: str,
+        *,
+        timing: Timing = at_once,
+        tick: str = "* * * * * *",
+    ) -> None:
         self._url = urlsplit(database_url)
         self.tap = Tap(self._url.hostname or "", self._url.port or 0)
         self.faults = Faults()
-        self._home = home
+        self.home = home
+        self._tick = tick
         self._timing = timing
         self._database_url = database_url
 
@@ -41,10 +50,10 @@ class Plant:
         )
         self.stack = Stack(
             StackSettings(
-                home=self._home,
+                home=self.home,
                 port=0,
                 database_url=tapped.geturl(),
-                tick="* * * * * *",
+                tick=self._tick,
                 configuration={"TRAINING_JOB_STATUS_SYNC_INTERVAL": "1"},
                 faults=self.faults,
                 timing=self._timing,
@@ -72,6 +81,21 @@ class Plant:
         pid = self.stack.serving.functions[function].pid
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
+
+    @asynccontextmanager
+    async def down(self, function: str) -> AsyncGenerator[None]:
+        """It dies as soon as it is started, however often that is tried."""
+
+        async def keep_down() -> None:
+            while True:
+                self.kill(function)
+                await asyncio.sleep(0.01)
+
+        killing = asyncio.create_task(keep_down())
+        try:
+            yield
+        finally:
+            killing.cancel()
 
     def set_trap(self, function: str, nth: int, side: Side) -> Trap:
         """The function dies at its n-th commit from now."""
