@@ -18,14 +18,10 @@ from tests.manifests.objects import (
     read_yaml,
     services,
 )
+from tests.manifests.settings_list import secrets
 
 REFERENCES = read_yaml(BASE / "name-reference.yaml")["nameReference"]
-SECRETS = {
-    "eventrain-postgres": {"url"},
-    "eventrain-s3": {"access-key-id", "secret-access-key"},
-    "eventrain-job-token-keys": {"keys.json"},
-    "eventrain-user-token-keys": {"keys.json"},
-}
+SECRETS = secrets()
 KNOWN_TO_KUSTOMIZE = {"", "batch", "networking.k8s.io"}
 OUTSIDE = {("kourier-system", "kourier-internal")}
 
