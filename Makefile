@@ -4,6 +4,8 @@ PYTHON ?= python3
 UV_VERSION := 0.13.8
 ONCE ?=
 ARGS ?=
+# Tests wait more than they work: a few at once, each file in one place.
+WORKERS ?= 2
 
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
@@ -31,7 +33,7 @@ up: setup ## Run the local stack until Ctrl-C
 	@$(BIN)/eventrain up $(ARGS)
 
 test: setup ## Run every test, on real parts (ARGS="-k name" for some)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: .venv/.made ## Format, lint, types, import contracts, spelling, manifests
 	@$(BIN)/ruff format --check .

@@ -49,6 +49,7 @@ OWN_VARIABLES = frozenset(
         "TRACEPARENT",
         "TRACE_ID",
         "TRAINER_CONFIG",
+        "TERMINATION_GRACE_SECONDS",
         "TRAINER_FRAMEWORK",
         "WORK_DIR",
     }

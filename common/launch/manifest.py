@@ -231,6 +231,7 @@ def _values(trainee: Trainee, addresses: Addresses) -> dict[str, str]:
         "HEARTBEAT_INTERVAL_SECONDS": f"{addresses.heartbeat_interval.total_seconds():g}",
         "MLFLOW_TRACKING_URI": addresses.tracking,
         "MLFLOW_EXPERIMENT_NAME": f"job-{trainee.job_id}",
+        "TERMINATION_GRACE_SECONDS": str(resolved["terminationGraceSeconds"]),
         "WORK_DIR": WORKSPACE,
         "HOME": WORKSPACE,
         "PYTHONUNBUFFERED": "1",
