@@ -5,6 +5,7 @@ CloudEvent in binary or structured mode.
 """
 
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -45,7 +46,7 @@ def authenticate(request: Request, tokens: JobTokens, now: datetime) -> tuple[UU
     if claims.job_id != request.param.lower():
         raise Unauthenticated("The job token is for another job.")
     trace.job_id.set(claims.job_id)
-    return UUID(claims.job_id), claims
+    return claims.job, claims
 
 
 async def read(request: Request) -> Content:
@@ -64,7 +65,7 @@ def decode(body: bytes | msgspec.Raw, kind: type[T]) -> T:
     if NUL in bytes(body):
         raise Invalid([Violation("", "must not hold the character NUL")])
     try:
-        return msgspec.json.decode(body, type=kind)
+        return _decoder(kind).decode(body)
     except msgspec.ValidationError as wrong:
         raise Invalid([_violation(str(wrong))]) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -77,6 +78,11 @@ def schema_of(*kinds: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         kinds, ref_template="#/components/schemas/{name}"
     )
     return list(schemas), components
+
+
+@cache
+def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    return msgspec.json.Decoder(kind)
 
 
 def _key(source: str, event_id: str) -> str:

@@ -6,6 +6,7 @@ work, so those that say `HOT = True` are served without it.
 """
 
 import asyncio
+import gc
 import importlib
 import os
 import signal
@@ -33,6 +34,7 @@ def main(environ: Mapping[str, str]) -> None:
         app = load(target, environ)
     except SettingsError as wrong:
         _refuse(f"{target}: {wrong}")
+    _calm_collector()
     server = uvicorn.Server(_config(app, environ))
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(server.serve())
@@ -100,6 +102,13 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     import uvloop
 
     return uvloop.new_event_loop
+
+
+def _calm_collector() -> None:
+    """What is loaded stays, and a request leaves hardly a cycle behind: both would be walked
+    through again and again for nothing."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _stop(signum: int, frame: object) -> NoReturn:

@@ -1,10 +1,11 @@
 """Heartbeats: fenced by the beat's row, written in groups, each numbered by its trainer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
+
+import msgspec
 
 from common.errors import NotFound, StaleAttempt
 from common.postgres import Queryable, statement
@@ -12,8 +13,7 @@ from common.postgres import Queryable, statement
 Command = Literal["continue", "stop", "checkpoint_and_stop"]
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
+class Beat(msgspec.Struct, frozen=True):
     """One heartbeat as it arrived: `marker` changes when the training has moved on, and `body`
     is the JSON that history keeps."""
 
@@ -24,8 +24,7 @@ class Beat:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
+class Fence(msgspec.Struct, frozen=True):
     """How a trainer's attempt stands: whether its job is still live, has been seen alive, and
     what it is told to do."""
 
@@ -50,10 +49,8 @@ async def record(
         now,
     )
     return {
-        (row["job_id"], row["attempt"]): Fence(
-            row["attempt"], row["open"], row["waiting"], row["command"]
-        )
-        for row in rows
+        (job_id, attempt): Fence(attempt, is_open, waiting, command)
+        for job_id, attempt, is_open, waiting, command in rows
     }
 
 

@@ -21,9 +21,11 @@ CLOCK_SKEW = timedelta(seconds=60)
 class JobClaims:
     """Who speaks. Job and attempt are taken from here, whatever a body says."""
 
+    job: UUID
     job_id: str
     attempt: int
     issued_at: datetime
+    half_life: datetime
     expires_at: datetime
     kid: str
 
@@ -65,7 +67,7 @@ def issue(
 
 def past_half(claims: JobClaims, now: datetime) -> bool:
     """Whether it is time for a fresh token."""
-    return now - claims.issued_at > (claims.expires_at - claims.issued_at) / 2
+    return now > claims.half_life
 
 
 class JobTokens:
@@ -115,4 +117,7 @@ def _claims(read: _Claims, key: Key, now: datetime) -> JobClaims:
     expires_at = datetime.fromtimestamp(read.exp, UTC)
     if issued_at > now + CLOCK_SKEW or expires_at <= issued_at:
         raise ValueError("not of this time")
-    return JobClaims(str(read.sub), read.attempt, issued_at, expires_at, key.kid)
+    half_life = issued_at + (expires_at - issued_at) / 2
+    return JobClaims(
+        read.sub, str(read.sub), read.attempt, issued_at, half_life, expires_at, key.kid
+    )

@@ -36,11 +36,21 @@ class State:
     group: Group
     outbox: Outbox
 
+    async def refusal(self, job_id: UUID) -> Exception:
+        return await beat.refusal(self.pool, job_id)
+
+    async def come_alive(self, job_id: UUID, attempt: int) -> None:
+        event_ids = await life.come_alive(
+            self.pool, job_id, attempt, source="heartbeat", now=_now()
+        )
+        self.outbox.send_soon(event_ids)
+
 
 def create_app(environ: Mapping[str, str]) -> App:
     """The function as an ASGI application. Raises SettingsError."""
     database, broker, keys, beats = load(environ, Database, Broker, JobKeys, Beats)
     tokens = JobTokens(keys.ring)
+    renew = partial(_renew, keys)
     interval = beats.interval.total_seconds()
 
     @asynccontextmanager
@@ -64,9 +74,9 @@ def create_app(environ: Mapping[str, str]) -> App:
             job_id=job_id,
             claims=claims,
             commit=state.group.add,
-            refusal=partial(beat.refusal, state.pool),
-            come_alive=partial(_come_alive, state),
-            renew=partial(_renew, keys),
+            refusal=state.refusal,
+            come_alive=state.come_alive,
+            renew=renew,
             interval=interval,
             now=now,
         )
@@ -94,8 +104,3 @@ def _now() -> datetime:
 
 def _renew(keys: JobKeys, job_id: UUID, attempt: int, now: datetime) -> str:
     return job_token.issue(keys.ring, str(job_id), attempt, now)
-
-
-async def _come_alive(state: State, job_id: UUID, attempt: int) -> None:
-    event_ids = await life.come_alive(state.pool, job_id, attempt, source="heartbeat", now=_now())
-    state.outbox.send_soon(event_ids)
