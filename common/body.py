@@ -83,14 +83,15 @@ class BoundedRequest(Request):
         return TooLarge(f"The request body is larger than {self.limit} bytes.")
 
 
-def route_with(limit: int) -> type[APIRoute]:
-    """A kind of route that reads no more than so many bytes."""
+def route_with(limit: int, admit: Callable[[APIRoute, Request], None]) -> type[APIRoute]:
+    """A kind of route that reads no more than so many bytes, and none of whoever is not admitted."""
 
     class Bounded(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
 
             async def checked(request: Request) -> Response:
+                admit(self, request)
                 _check_address(request)
                 bounded = BoundedRequest(request.scope, request.receive)
                 bounded.limit = limit

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -75,7 +77,7 @@ def build_app(
 
 def router(*, prefix: str = "", body_limit: int = BODY_LIMIT) -> APIRouter:
     """A router whose routes read no more than so many bytes."""
-    return APIRouter(prefix=prefix, route_class=route_with(body_limit))
+    return APIRouter(prefix=prefix, route_class=route_with(body_limit, _admit))
 
 
 def ok(data: object, message: str = "OK") -> Response:
@@ -109,6 +111,22 @@ def caller(request: Request, token: Annotated[str, Depends(bearer)]) -> User:
 Bearer = Annotated[str, Depends(bearer)]
 Caller = Annotated[User, Depends(caller)]
 Deps = Annotated[Any, Depends(deps)]
+
+
+def _admit(route: APIRoute, request: Request) -> None:
+    """FastAPI would read the whole body before it asks who sent it. Raises Unauthenticated."""
+    if _asks_for(route.dependant, bearer):
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise errors.Unauthenticated
+        if _asks_for(route.dependant, caller):
+            caller(request, token.strip())
+
+
+def _asks_for(dependant: Dependant, dependency: Callable[..., object]) -> bool:
+    return dependant.call is dependency or any(
+        _asks_for(each, dependency) for each in dependant.dependencies
+    )
 
 
 def _keep(lifespan: Lifespan) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

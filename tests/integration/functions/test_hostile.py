@@ -100,7 +100,7 @@ class TestEveryFunction:
 
     def test_lets_nobody_call_without_a_token(self, function: tuple[str, httpx.Client]) -> None:
         for method, path in calls_of(function[1]):
-            assert_fails(function[1].request(method, path, json={}), 401, 415, 422)
+            assert_fails(function[1].request(method, path, content=b"{"), 401)
 
     @pytest.mark.parametrize("body", list(BODIES))
     def test_refuses_a_hostile_body(self, function: tuple[str, httpx.Client], body: str) -> None:
