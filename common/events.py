@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, unquote
 
@@ -82,11 +83,15 @@ def to_http(event: Event) -> tuple[dict[str, str], bytes]:
 
 class Publisher:
     """Tells the broker. It never raises and never waits long: whatever is not known to be
-    accepted is sent again, with the same id, by whoever keeps the outbox."""
+    accepted is sent again, with the same id, by whoever keeps the outbox. A token in a file is
+    read for each event, for the kubelet renews it."""
 
-    def __init__(self, broker_url: str, timeout: float = PUBLISH_TIMEOUT) -> None:
+    def __init__(
+        self, broker_url: str, timeout: float = PUBLISH_TIMEOUT, token_file: Path | None = None
+    ) -> None:
         self._broker_url = broker_url
         self._timeout = timeout
+        self._token_file = token_file
         self._client: httpx.AsyncClient | None = None
 
     async def publish(self, event: Event) -> bool:
@@ -94,6 +99,7 @@ class Publisher:
         try:
             headers, body = to_http(event)
             client = self._open()
+            headers |= self._authority()
             answer = await client.post(self._broker_url, headers=headers, content=body)
         except Exception as wrong:  # noqa: BLE001 - never raises
             _log.warning("%s %s not published: %r", event.type, event.id, wrong)
@@ -105,6 +111,11 @@ class Publisher:
     async def close(self) -> None:
         if self._client is not None:
             await self._client.aclose()
+
+    def _authority(self) -> dict[str, str]:
+        if self._token_file is None:
+            return {}
+        return {"authorization": f"Bearer {self._token_file.read_text(encoding='utf-8').strip()}"}
 
     def _open(self) -> "httpx.AsyncClient":
         if self._client is None:

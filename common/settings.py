@@ -130,11 +130,15 @@ class Bucket(Concern):
 
 @dataclass(frozen=True, slots=True)
 class Broker(Concern):
+    """Where events are published; with a token file, whoever holds its token may."""
+
     url: str
+    token_file: Path | None = None
 
     @classmethod
     def read(cls, reader: Reader) -> Self:
-        return cls(reader.value("BROKER_URL", http_url))
+        file = reader.text("BROKER_TOKEN_FILE", "-")
+        return cls(reader.value("BROKER_URL", http_url), None if file == "-" else Path(file))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[State]:
-        publisher = Publisher(broker.url)
+        publisher = Publisher(broker.url, token_file=broker.token_file)
         async with open_objects(storage) as objects:
             yield State(Letters(objects), publisher)
         await publisher.close()

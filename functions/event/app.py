@@ -43,7 +43,7 @@ def create_app(environ: Mapping[str, str]) -> App:
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[State]:
         pool = await postgres.open_pool(database)
-        publisher = Publisher(broker.url)
+        publisher = Publisher(broker.url, token_file=broker.token_file)
         state = State(pool, Outbox(pool, publisher.publish, _now))
         yield state
         await state.outbox.close()

@@ -56,7 +56,7 @@ def create_app(environ: Mapping[str, str]) -> App:
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[State]:
         pool = await postgres.open_pool(database)
-        publisher = Publisher(broker.url)
+        publisher = Publisher(broker.url, token_file=broker.token_file)
         group = Group(lambda beats: beat.record(pool, beats, now=_now()))
         state = State(pool, group, Outbox(pool, publisher.publish, _now))
         yield state

@@ -36,7 +36,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[State]:
         pool = await postgres.open_pool(database)
-        publisher = Publisher(broker.url)
+        publisher = Publisher(broker.url, token_file=broker.token_file)
         outbox = Outbox(pool, publisher.publish, _now)
         yield State(Jobs(pool, beats.interval, _now), outbox)
         await outbox.close()

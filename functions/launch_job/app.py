@@ -38,7 +38,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
     async def lifespan() -> AsyncGenerator[Deps]:
         reached = access.load(trainers.kubeconfig, environ)
         pool = await postgres.open_pool(database)
-        publisher = Publisher(broker.url)
+        publisher = Publisher(broker.url, token_file=broker.token_file)
         async with open_cluster(reached, trainers.namespace) as cluster:
             deps = Deps(pool, cluster, Outbox(pool, publisher.publish, _now))
             yield deps

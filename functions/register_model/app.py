@@ -33,7 +33,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[Deps]:
         pool = await postgres.open_pool(database)
-        publisher = Publisher(broker.url)
+        publisher = Publisher(broker.url, token_file=broker.token_file)
         outbox = Outbox(pool, publisher.publish, _now)
         async with open_objects(storage) as objects:
             yield Deps(pool, objects, storage.bucket, outbox.send_soon, _now)

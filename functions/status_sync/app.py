@@ -38,7 +38,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
         rules = ConfigFile(config.folder / "retry-rules.yaml", RetryRules.parse)
         retention = ConfigFile(config.folder / "retention.yaml", sweep.parse)
         pool = await postgres.open_pool(database)
-        publisher = Publisher(broker.url)
+        publisher = Publisher(broker.url, token_file=broker.token_file)
         async with (
             open_cluster(reached, trainers.namespace) as cluster,
             open_objects(storage) as objects,

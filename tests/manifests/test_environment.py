@@ -19,8 +19,8 @@ KEYS = json.dumps(
 SECRETS = {"url": "postgresql://u:p@127.0.0.1:1/none", "keys.json": KEYS}
 # Set everywhere, for the entry point; those with a database also sign their connections with it.
 EVERYWHERE = {"FUNCTION_TARGET", "LOG_LEVEL"}
-# Only where there is no service account: on a laptop.
-NEVER_SET = {"KUBECONFIG"}
+# On a laptop, where there is no service account; where the broker asks for a token, by a component.
+NEVER_SET = {"KUBECONFIG", "BROKER_TOKEN_FILE"}
 
 
 class Recording(Mapping[str, str]):

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,6 +147,19 @@ class TestAPublisher:
             assert await publish(url)
         assert b"ce-id: e-1" in told[0]
         assert json.loads(told[0].partition(b"\r\n\r\n")[2]) == EVENT.data
+
+    async def test_shows_the_newest_token_where_there_is_one(self, tmp_path: Path) -> None:
+        token = tmp_path / "token"
+        async with broker(answer("202 Accepted")) as (url, told):
+            publisher = Publisher(url, token_file=token)
+            for value in ("first", "second"):
+                token.write_text(f"{value}\n")
+                assert await publisher.publish(EVENT)
+            token.unlink()
+            assert not await publisher.publish(EVENT)
+            await publisher.close()
+        assert [b"authorization: Bearer first" in told[0].splitlines(), len(told)] == [True, 2]
+        assert b"authorization: Bearer second" in told[1].splitlines()
 
     @pytest.mark.parametrize("status", ["500 Broken", "404 Not Found", "302 Found"])
     async def test_believes_only_success(self, status: str) -> None:
