@@ -1,6 +1,5 @@
 """A user of a running stack, who knows its address, a token and HTTP."""
 
-import base64
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from uuid import uuid4
 import httpx
 import jwt
 
+SKLEARN = {"framework": "sklearn"}
 TERMINAL = {"succeeded", "failed", "cancelled"}
 CSV = "x1,x2,label\n" + "".join(f"{n % 7},{n % 5},{int(n % 7 > n % 5)}\n" for n in range(400))
 
@@ -18,9 +18,18 @@ CSV = "x1,x2,label\n" + "".join(f"{n % 7},{n % 5},{int(n % 7 > n % 5)}\n" for n 
 class User:
     """Speaks the contract's words; `data` is what the envelope held."""
 
-    def __init__(self, address: str, token: str, project_id: str) -> None:
+    def __init__(
+        self,
+        address: str,
+        token: str,
+        project_id: str,
+        *,
+        trainer: Mapping[str, str] | None = None,
+        patience: float = 1,
+    ) -> None:
         self.project_id = project_id
-        self._others: list[User] = []
+        self.patience = patience
+        self._trainer = trainer or SKLEARN
         self.name = jwt.decode(token, options={"verify_signature": False})["sub"]
         self.http = httpx.Client(
             base_url=address, headers={"authorization": f"Bearer {token}"}, timeout=30
@@ -32,24 +41,8 @@ class User:
         client = json.loads((home / "client.json").read_text())
         return cls(client["address"], client["token"], client["projectId"])
 
-    def other(self, home: Path, role: str, project_id: str | None = None) -> "User":
-        """Another person, with a token signed by the stack's own key."""
-        ring = json.loads(json.loads((home / "secrets.json").read_text())["user_token_keys"])
-        kid = ring["signing"]
-        now = int(time.time())
-        project = project_id or self.project_id
-        claims = {"iss": "eventrain", "aud": "eventrain-api", "sub": f"a {role}"}
-        claims |= {"projects": {project: role}, "iat": now, "exp": now + 600}
-        secret = base64.b64decode(ring["keys"][kid]["secret"])
-        token = jwt.encode(claims, secret, algorithm="HS256", headers={"kid": kid})
-        stranger = User(str(self.http.base_url), token, project)
-        self._others.append(stranger)
-        return stranger
-
     def close(self) -> None:
         self.http.close()
-        for other in self._others:
-            other.close()
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self.http.request(method, f"/llm-ops/v1{path}", **options)
@@ -57,7 +50,7 @@ class User:
     def data(self, method: str, path: str, **options: Any) -> Any:
         """What a call that is meant to work is answered with. Asks again while nobody can answer
         just now, as a client does; what creates something comes with a key."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 30 * self.patience
         while True:
             answer = self._try(method, path, **options)
             if answer is not None and answer.status_code != 503:
@@ -78,7 +71,14 @@ class User:
 
     def submit(self, **changes: Any) -> dict[str, Any]:
         key = {"Idempotency-Key": uuid4().hex}
-        return self.data("POST", "/training/jobs", json=request(**changes), headers=key)
+        return self.data("POST", "/training/jobs", json=self.request(**changes), headers=key)
+
+    def request(self, **changes: Any) -> dict[str, Any]:
+        """The body of a small job, for the trainer that is there."""
+        return request(**{"trainer": dict(self._trainer), **changes})
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        return self.pages("/admin/dead-letters", "deadLetters")
 
     def job(self, job_id: str) -> dict[str, Any]:
         return self.data("GET", f"/training/jobs/{job_id}")
@@ -90,7 +90,7 @@ class User:
         seconds: float = 60,
     ) -> dict[str, Any]:
         """The job once it is so."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * self.patience
         while True:
             job = self.job(job_id)
             if until(job):
@@ -133,7 +133,7 @@ def request(**changes: Any) -> dict[str, Any]:
         "jobType": "from_scratch",
         "useGpu": False,
         "resourceProfile": {"cpuCores": 1, "memory": "1Gi", "maxDuration": 10},
-        "trainer": {"framework": "sklearn"},
+        "trainer": dict(SKLEARN),
         "hyperparameters": dict(hyperparameters) | changes.pop("hyperparameters", {}),
         "outputModelName": f"test-{uuid4().hex[:8]}",
         "retryPolicy": {"maxRetries": 2, "backoffSeconds": 0},

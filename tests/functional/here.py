@@ -1,0 +1,94 @@
+"""The local stack as the place of the journeys."""
+
+import contextlib
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+
+import psutil
+
+from tests.functional.stack import Up
+from tests.functional.user import User
+from tests.functional.world import ring_of, token_of
+
+
+class Here:
+    """A World of processes on this machine."""
+
+    def __init__(self, up: Up, user: User) -> None:
+        self._up = up
+        self._user = user
+        self._people: list[User] = []
+
+    def person(self, role: str, project_id: str | None = None) -> User:
+        secrets = json.loads((self._up.home / "secrets.json").read_text())
+        project = project_id or self._user.project_id
+        token = token_of(ring_of(secrets["user_token_keys"]), f"a {role}", project, role)
+        self._people.append(User(str(self._user.http.base_url), token, project))
+        return self._people[-1]
+
+    def environments(self, job_id: str) -> list[Mapping[str, str]]:
+        return [process.environ() for process in self._up.trainers(job_id)]
+
+    def has_trainers(self, job_id: str) -> bool:
+        return bool(self._up.trainers(job_id))
+
+    def kill_trainers(self, job_id: str) -> None:
+        for process in self._up.trainers(job_id):
+            process.send_signal(signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def offering(self, change: Callable[[str], str]) -> Generator[None]:
+        file = self._up.home / "config" / "gpu-types.yaml"
+        before = file.read_text()
+        file.write_text(change(before))
+        try:
+            yield
+        finally:
+            file.write_text(before)
+
+    @contextlib.contextmanager
+    def without(self, function: str) -> Generator[None]:
+        """Killed as soon as it is started, however often that is tried."""
+        enough = threading.Event()
+
+        def keep_down() -> None:
+            while not enough.wait(0.05):
+                self._signal(function, signal.SIGKILL)
+
+        killing = threading.Thread(target=keep_down)
+        killing.start()
+        try:
+            yield
+        finally:
+            enough.set()
+            killing.join()
+
+    def put_to_sleep(self, function: str) -> None:
+        deadline = time.monotonic() + 20
+        self._signal(function, signal.SIGTERM)
+        while self.is_awake(function):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def is_awake(self, function: str) -> bool:
+        return any(self._instances(function))
+
+    def close(self) -> None:
+        for person in self._people:
+            person.close()
+
+    def _signal(self, function: str, number: signal.Signals) -> None:
+        for process in self._instances(function):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+    def _instances(self, function: str) -> Iterator[psutil.Process]:
+        for child in psutil.Process(self._up.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                if child.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                if child.environ().get("FUNCTION_TARGET") == function.replace("-", "_"):
+                    yield child
