@@ -331,7 +331,13 @@ returning
 
 -- name: mark_published
 -- The broker has these.
-update job_events set published_at = $2 where id = any($1::uuid[]) and published_at is null;
+with taken as (
+    select id from job_events
+    where id = any($1::uuid[]) and published_at is null
+    order by job_id, sequence
+    for no key update
+)
+update job_events set published_at = $2 from taken where job_events.id = taken.id;
 
 -- name: claim_work
 -- Due work of a kind, each item for one worker until its lease is over.

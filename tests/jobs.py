@@ -98,3 +98,16 @@ async def make_dataset(pool: asyncpg.Pool) -> UUID:
         NOW,
     )
     return dataset_id
+
+
+async def make_model(pool: asyncpg.Pool, model_id: UUID) -> UUID:
+    """A catalog entry, for jobs to begin from."""
+    await pool.execute(
+        "insert into models (id, project_id, name, version, type, status, created_by,"
+        " created_at, updated_at) values ($1, $2, $3, '1', 'base', 'draft', 'ada', $4, $4)",
+        model_id,
+        PROJECT,
+        f"model-{model_id}",
+        NOW,
+    )
+    return model_id

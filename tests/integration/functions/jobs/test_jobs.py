@@ -17,7 +17,7 @@ from common.jobs.beat import Beat
 from common.jobs.state import Status, Trigger
 from functions.jobs.app import create_app
 from tests.catalogue import OTHER_PROJECT, bearer, caller
-from tests.jobs import PROJECT, apply, intent_of, make_job
+from tests.jobs import PROJECT, apply, intent_of, make_job, make_model
 
 JOBS = "/llm-ops/v1/training/jobs"
 CONTRACT = {
@@ -158,7 +158,7 @@ class TestList:
         self, client: httpx.AsyncClient, pool: asyncpg.Pool, params: dict[str, Any], expected: str
     ) -> None:
         team = {"team": "vision"}
-        model = UUID("44444444-4444-4444-8444-444444444444")
+        model = await make_model(pool, UUID("44444444-4444-4444-8444-444444444444"))
         made = {
             "a": await make_job(pool, name="Alpha", labels=team, submitted_by="bob"),
             "b": await make_job(pool, Status.RUNNING, name="100%_", labels=team | {"tier": "1"}),
@@ -198,7 +198,7 @@ class TestCancel:
     ) -> None:
         job_id = await make_job(pool)
         job = (await client.request(method, path.format(job_id))).json()["data"]
-        assert (job["status"], job["statusReason"]) == ("cancelled", "cancel asked for by ada")
+        assert (job["status"], job["statusReason"]) == ("cancelled", "cancelled by ada")
 
     @pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING])
     async def test_a_launched_job_is_told_to_stop(
