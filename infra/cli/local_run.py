@@ -22,10 +22,11 @@ from infra.cli.digits import write_digits
 from infra.cli.errors import CommandFault, EventrainError
 from infra.cli.output import Output
 from infra.local.problem import Interrupted, StackProblem
-from infra.local.settings import DEFAULT_HOME, StackSettings
+from infra.local.settings import CLONE, DEFAULT_HOME, StackSettings
 from infra.local.stack import Stack, running
 
-COMMANDS = ("list", "models", "show ID", "logs ID", "submit -f job.yaml --follow", "--help")
+EXAMPLE = CLONE / "docs" / "examples" / "digits.yaml"
+COMMANDS = ("list", "models", "show ID", "logs ID", f"submit -f {EXAMPLE} --follow", "--help")
 
 
 class _Stopped(Exception):
