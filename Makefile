@@ -12,6 +12,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export UV_PYTHON_DOWNLOADS := never
 export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
+export UV_SYSTEM_CERTS := 1
 export PYRIGHT_PYTHON_CACHE_DIR := $(CURDIR)/.cache/pyright
 export ONCE
 
