@@ -1,6 +1,7 @@
 """What we ourselves do in S3: boto3 behind a few threads, so that no request waits for another."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -35,7 +36,11 @@ class Objects:
     `common.answers` knows; what is not there is NotFound."""
 
     def __init__(
-        self, client: Any, bucket: str, threads: ThreadPoolExecutor, page_size: int = PAGE_SIZE
+        self,
+        client: Callable[[], Any],
+        bucket: str,
+        threads: ThreadPoolExecutor,
+        page_size: int = PAGE_SIZE,
     ) -> None:
         self._client = client
         self._bucket = bucket
@@ -51,7 +56,7 @@ class Objects:
         """The whole object. Raises NotFound, and TooLarge past the limit."""
 
         def read() -> bytes:
-            with self._client.get_object(Bucket=self._bucket, Key=key)["Body"] as stream:
+            with self._client().get_object(Bucket=self._bucket, Key=key)["Body"] as stream:
                 return stream.read(limit + 1)
 
         body = await self._run(read)
@@ -63,7 +68,7 @@ class Objects:
         """The first bytes of an object that is not empty, at most so many. Raises NotFound."""
 
         def read() -> bytes:
-            found = self._client.get_object(
+            found = self._client().get_object(
                 Bucket=self._bucket, Key=key, Range=f"bytes=0-{size - 1}"
             )
             with found["Body"] as stream:
@@ -104,7 +109,7 @@ class Objects:
         if size <= COPIED_AT_ONCE:
             await self._call("copy_object", CopySource=origin, Key=target)
             return
-        await self._run(lambda: self._client.copy(origin, self._bucket, target))
+        await self._run(lambda: self._client().copy(origin, self._bucket, target))
 
     async def delete(self, key: str) -> None:
         await self._call("delete_object", Key=key)
@@ -173,32 +178,58 @@ class Objects:
         return len(keys)
 
     async def _call(self, operation: str, **arguments: Any) -> Any:
-        call = getattr(self._client, operation)
-        return await self._run(lambda: call(**{"Bucket": self._bucket, **arguments}))
+        def call() -> Any:
+            return getattr(self._client(), operation)(**{"Bucket": self._bucket, **arguments})
+
+        return await self._run(call)
 
     async def _run(self, deed: Callable[[], T]) -> T:
-        from botocore.exceptions import ClientError
-
         loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._threads, deed)
-        except ClientError as wrong:
-            if _code(wrong) in {"NoSuchKey", "NoSuchBucket", "NoSuchUpload", "NotFound", "404"}:
-                raise NotFound("There is no such object.") from None
-            raise
+        return await loop.run_in_executor(self._threads, _translated, deed)
 
 
 @asynccontextmanager
 async def open_objects(storage: Storage, page_size: int = PAGE_SIZE) -> AsyncGenerator[Objects]:
     """The bucket that the settings name. Opening it makes no call."""
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
-    loop = asyncio.get_running_loop()
-    client = await loop.run_in_executor(threads, connect, storage)
+    client = _Client(storage)
     try:
         yield Objects(client, storage.bucket, threads, page_size)
     finally:
         client.close()
         threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _Client:
+    """Made by whoever needs it first, on that thread: boto3 is half of a cold start, and most
+    requests are answered without it."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._lock = threading.Lock()
+        self._made: Any = None
+
+    def __call__(self) -> Any:
+        with self._lock:
+            if self._made is None:
+                self._made = connect(self._storage)
+            return self._made
+
+    def close(self) -> None:
+        with self._lock:
+            if self._made is not None:
+                self._made.close()
+
+
+def _translated(deed: Callable[[], T]) -> T:
+    from botocore.exceptions import ClientError
+
+    try:
+        return deed()
+    except ClientError as wrong:
+        if _code(wrong) in {"NoSuchKey", "NoSuchBucket", "NoSuchUpload", "NotFound", "404"}:
+            raise NotFound("There is no such object.") from None
+        raise
 
 
 def connect(storage: Storage) -> Any:
