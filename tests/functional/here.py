@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 
+import httpx
 import psutil
+import yaml
 
 from tests.functional.stack import Up
 from tests.functional.user import User
@@ -66,6 +68,16 @@ class Here:
             enough.set()
             killing.join()
 
+    @contextlib.contextmanager
+    def denying(self, verb: str, resource: str) -> Generator[None]:
+        fault = {"kind": "forbidden", "verb": verb, "resource": resource, "times": None}
+        with self._kubernetes() as client:
+            number = client.post("/_faults", json=fault).raise_for_status().json()["id"]
+            try:
+                yield
+            finally:
+                client.delete("/_faults", params={"id": number}).raise_for_status()
+
     def put_to_sleep(self, function: str) -> None:
         deadline = time.monotonic() + 20
         self._signal(function, signal.SIGTERM)
@@ -79,6 +91,12 @@ class Here:
     def close(self) -> None:
         for person in self._people:
             person.close()
+
+    def _kubernetes(self) -> httpx.Client:
+        config = yaml.safe_load((self._up.home / "kubeconfig.yaml").read_text())
+        token = config["users"][0]["user"]["token"]
+        address = config["clusters"][0]["cluster"]["server"]
+        return httpx.Client(base_url=address, headers={"authorization": f"Bearer {token}"})
 
     def _signal(self, function: str, number: signal.Signals) -> None:
         for process in self._instances(function):

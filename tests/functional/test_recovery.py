@@ -52,6 +52,23 @@ class TestRecovery:
         assert user.timeline(job_id) == REGISTERED
         assert len(user.pages(f"/training/jobs/{job_id}/attempts", "attempts")) == 1
 
+    def test_fails_a_job_that_may_not_be_launched_and_says_why(
+        self, user: User, world: World
+    ) -> None:
+        with world.denying("create", "jobs"):
+            job = user.wait(user.submit(hyperparameters=SHORT)["id"])
+
+        assert job["status"] == "failed"
+        assert "forbidden" in job["statusReason"]
+
+    def test_brings_a_job_to_its_end_while_nobody_may_look_at_it(
+        self, user: User, world: World
+    ) -> None:
+        with world.denying("list", "jobs"):
+            job = user.wait(user.submit(hyperparameters=SHORT)["id"], is_registered)
+
+        assert (job["status"], job["attempt"]) == ("succeeded", 1)
+
     def _letter_about(self, user: User, job_id: str) -> dict[str, Any]:
         deadline = time.monotonic() + 60 * user.patience
         while True:

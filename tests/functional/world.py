@@ -41,6 +41,10 @@ class World(Protocol):
         """For a while no event reaches this consumer."""
         ...
 
+    def denying(self, verb: str, resource: str) -> AbstractContextManager[None]:
+        """For a while no function may do this with the trainers' Jobs, Secrets or pods."""
+        ...
+
     def put_to_sleep(self, function: str) -> None:
         """Returns when no instance of it runs."""
         ...
