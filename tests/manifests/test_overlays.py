@@ -187,16 +187,3 @@ class TestProduction:
         assert broker["metadata"]["annotations"]["eventing.knative.dev/broker.class"] == "Kafka"
         assert broker["spec"]["delivery"]["deadLetterSink"]
         assert settings("prod")["BROKER_URL"].startswith("http://kafka-broker-ingress.")
-
-    def test_lets_the_clock_and_those_that_publish_send_and_nobody_else(self) -> None:
-        (policy,) = of_kind("prod", "EventPolicy", "eventing.knative.dev")
-        path = f"{POD}/containers/env/name"
-        publish = {name_of(s) for s in functions("prod") if "BROKER_URL" in at(s, path)}
-        given = {f"system:serviceaccount:eventrain:{name}" for name in publish}
-        assert {entry["sub"] for entry in policy["spec"]["from"] if "sub" in entry} == given
-        tokens = {name_of(s) for s in functions("prod") if "BROKER_TOKEN_FILE" in at(s, path)}
-        assert tokens == publish
-
-    def test_addresses_each_consumer_by_an_audience_of_its_own(self) -> None:
-        for trigger in of_kind("prod", "Trigger", "eventing.knative.dev"):
-            assert trigger["spec"]["subscriber"]["audience"] == f"eventrain/{name_of(trigger)}"

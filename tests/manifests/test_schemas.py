@@ -49,6 +49,26 @@ def test_the_check_sees_what_is_wrong(path: list[Any], key: str, value: Any) -> 
     assert violations(broken)
 
 
+@pytest.mark.parametrize(
+    ("path", "key", "value"),
+    [
+        (["spec"], "backofLimit", 1),
+        (["spec"], "backoffLimit", "many"),
+        (["spec", "template", "spec", "containers", 0, "securityContext"], "priviledged", True),
+        (["metadata"], "label", {}),
+    ],
+)
+def test_the_check_sees_what_is_wrong_in_a_built_in_object(
+    path: list[Any], key: str, value: Any
+) -> None:
+    broken = copy.deepcopy(next(o for o in OBJECTS if o["kind"] == "Job"))
+    target = broken
+    for step in path:
+        target = target[step]
+    target[key] = value
+    assert violations(broken)
+
+
 def test_no_two_objects_have_the_same_name() -> None:
     keys = [
         (group_of(o), o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"])
