@@ -1,15 +1,19 @@
 """Heartbeats: fenced by the beat's row, written in groups, each numbered by its trainer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+import asyncpg
 import msgspec
+from asyncpg.pool import PoolConnectionProxy
 
 from common.errors import NotFound, StaleAttempt
 from common.postgres import Queryable, statement
 
+TURNS = 64
 Command = Literal["continue", "stop", "checkpoint_and_stop"]
 
 
@@ -52,6 +56,38 @@ async def record(
         (job_id, attempt): Fence(attempt, is_open, waiting, command)
         for job_id, attempt, is_open, waiting, command in rows
     }
+
+
+class Recorder:
+    """Records groups one at a time, over one connection for as long as they follow each other:
+    taking and returning it costs as much as the statement. It is returned now and then all the
+    same, for whoever else waits for one, and after any failure."""
+
+    def __init__(self, pool: asyncpg.Pool, now: Callable[[], datetime]) -> None:
+        self._pool = pool
+        self._now = now
+        self._held: PoolConnectionProxy | None = None
+        self._turns = 0
+
+    async def __call__(self, beats: Sequence[Beat]) -> Mapping[tuple[UUID, int], Fence]:
+        """`record` with the time of the call."""
+        if self._turns >= TURNS:
+            await self.rest()
+        if self._held is None:
+            self._held = await self._pool.acquire()
+        self._turns += 1
+        try:
+            return await record(self._held, beats, now=self._now())
+        except BaseException:
+            await self.rest()
+            raise
+
+    async def rest(self) -> None:
+        """Returns the connection to the pool, which ends it where it is no longer fit."""
+        held, self._held, self._turns = self._held, None, 0
+        if held is not None:
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await self._pool.release(held)
 
 
 async def read_fence(connection: Queryable, job_id: UUID) -> Fence:

@@ -15,6 +15,7 @@ from common.jobs.beat import Beat, Fence
 
 Written = Mapping[tuple[UUID, int], Fence]
 Write = Callable[[Sequence[Beat]], Awaitable[Written]]
+Rest = Callable[[], Awaitable[None]]
 
 LARGEST = 512
 BOUND = 8_192
@@ -22,10 +23,19 @@ FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Group:
-    """The heartbeats that wait, and the one task that writes them."""
+    """The heartbeats that wait, and the one task that writes them. `rest` is called once nothing
+    waits any more."""
 
-    def __init__(self, write: Write, *, largest: int = LARGEST, bound: int = BOUND) -> None:
+    def __init__(
+        self,
+        write: Write,
+        *,
+        rest: Rest | None = None,
+        largest: int = LARGEST,
+        bound: int = BOUND,
+    ) -> None:
         self._write = write
+        self._rest = rest
         self._largest = largest
         self._bound = bound
         self._waiting: list[tuple[Beat, asyncio.Future[Fence | None]]] = []
@@ -53,6 +63,8 @@ class Group:
                 batch = self._waiting[: self._largest]
                 del self._waiting[: self._largest]
                 await self._write_batch(batch)
+                if self._rest is not None and not self._waiting:
+                    await self._rest()
         finally:
             self._writer = None
 

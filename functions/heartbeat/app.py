@@ -57,7 +57,8 @@ def create_app(environ: Mapping[str, str]) -> App:
     async def lifespan() -> AsyncGenerator[State]:
         pool = await postgres.open_pool(database)
         publisher = Publisher(broker.url, token_file=broker.token_file)
-        group = Group(lambda beats: beat.record(pool, beats, now=_now()))
+        recorder = beat.Recorder(pool, _now)
+        group = Group(recorder, rest=recorder.rest)
         state = State(pool, group, Outbox(pool, publisher.publish, _now))
         yield state
         await group.close()

@@ -2,19 +2,23 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from itertools import count
 from uuid import UUID
 
 import asyncpg
 import pytest
 
+from common import postgres
 from common.errors import Invalid, Unavailable
 from common.jobs import beat
 from common.jobs.beat import Beat, Fence
 from common.jobs.group import Group
 from common.jobs.state import Status
 from common.postgres import transaction
+from common.settings import Database as DatabaseSettings
 from tests.jobs import NOW, make_job
 from tests.kubernetes import until
+from tests.postgres_server import Database
 
 CUT = "select pg_terminate_backend(pid) from pg_locks where not granted limit 1"
 POISON = '{"message":"\\u0000"}'
@@ -160,3 +164,59 @@ class TestGroup:
         await group.close()
 
         assert await stored(pool) == list(range(7))
+
+
+class TestRecorder:
+    """It keeps its connection while groups follow each other."""
+
+    async def test_returns_the_connection_once_nothing_waits(self, pool: asyncpg.Pool) -> None:
+        job_id = await make_job(pool, Status.RUNNING)
+        recorder = beat.Recorder(pool, lambda: NOW)
+        await recorder([beat_of(job_id, 1)])
+        assert pool.get_idle_size() == pool.get_size() - 1
+
+        group = Group(recorder, rest=recorder.rest)
+        await group.add(beat_of(job_id, 2))
+        await group.close()
+
+        assert pool.get_idle_size() == pool.get_size()
+        assert await stored(pool) == [1, 2]
+
+    async def test_takes_another_where_its_own_was_cut(self, pool: asyncpg.Pool) -> None:
+        job_id = await make_job(pool, Status.RUNNING)
+        recorder = beat.Recorder(pool, lambda: NOW)
+        await recorder([beat_of(job_id, 1)])
+        await pool.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+
+        group = Group(recorder, rest=recorder.rest)
+        assert await group.add(beat_of(job_id, 2)) is not None
+
+        await group.close()
+        assert await stored(pool) == [1, 2]
+
+    async def test_lets_others_have_the_only_connection_now_and_then(
+        self, database: Database
+    ) -> None:
+        settings = DatabaseSettings(url=database.url, pool_size=1)
+        pool = await postgres.open_pool(settings)
+        job_id = await make_job(pool, Status.RUNNING)
+        recorder = beat.Recorder(pool, lambda: NOW)
+        asked = asyncio.Event()
+
+        async def beat_without_end() -> None:
+            for sequence in count():
+                await recorder([beat_of(job_id, sequence)])
+                asked.set()
+
+        beating = asyncio.create_task(beat_without_end())
+        await asked.wait()
+        fence = await asyncio.wait_for(beat.read_fence(pool, job_id), 10)
+
+        assert fence.open
+        assert not beating.done()
+        beating.cancel()
+        await asyncio.wait([beating])
+        await postgres.close_pool(pool)

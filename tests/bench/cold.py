@@ -1,0 +1,154 @@
+"""`python -m tests.bench.cold`: what a cold start costs, from the process to its first real answer.
+
+Counted is the process's own CPU, which is the same however busy the machine is, near enough.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psutil
+
+from tests.bench import contender, report, world
+from tests.bench.contender import Contender
+from tests.bench.world import ATTEMPT, BODY, World
+from tests.catalogue import bearer
+from tests.integration.functions.conftest import environ_of
+from tests.keys import job_token_for
+
+API = "/llm-ops/v1"
+HELLO = Contender("functions-framework hello", "tests.bench.baselines.framework_hello")
+BARE = Contender("FastAPI + SQLModel + asyncpg", "tests.bench.baselines.fastapi_function")
+PACE = 0.05
+SUBMISSION = {
+    "jobType": "from_scratch",
+    "useGpu": False,
+    "resourceProfile": {"cpuCores": 1, "memory": "1Gi", "maxDuration": 10},
+    "hyperparameters": {"architecture": "mlp", "epochs": 8},
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """The first real request to a function."""
+
+    method: str
+    path: str
+    body: Any = None
+    headers: Mapping[str, str] | None = None
+
+
+def callback(what: str, body: Any) -> Callable[[UUID], Call]:
+    def call(job_id: UUID) -> Call:
+        token = job_token_for(job_id, ATTEMPT, datetime.now(UTC))
+        path = f"/v1/jobs/{job_id}/{what}"
+        return Call("POST", path, body, {"authorization": f"Bearer {token}"})
+
+    return call
+
+
+def user(method: str, path: str, body: Any = None) -> Callable[[UUID], Call]:
+    return lambda job_id: Call(method, API + path.format(job_id), body, bearer())
+
+
+EVENT = {"type": "epoch_end", "payload": {}, "occurredAt": "2026-01-01T12:00:00Z"}
+HOT = {
+    "heartbeat": callback("heartbeat", json.loads(BODY.replace("@", "1000000"))),
+    "done": callback("done", {"outcome": "succeeded"}),
+    "event": callback("event", EVENT),
+}
+HTTP = {
+    "submit-job": user("POST", "/training/jobs?dryRun=true", SUBMISSION),
+    "jobs": user("GET", "/training/jobs"),
+    "gpu-types": user("GET", "/training/gpu-types"),
+    "history": user("GET", "/training/jobs/{}/timeline"),
+    "models": user("GET", "/catalog/models"),
+    "datasets": user("GET", "/catalog/datasets"),
+}
+BOUNDS = (("hot", HOT, HELLO, 1.6), ("HTTP", HTTP, BARE, 1.2))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0 when every function stays within its bound."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.cold", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="three rounds instead of nine")
+    rounds = 3 if parser.parse_args(arguments).quick else 9
+    load_cores, core = world.cores()
+    os.sched_setaffinity(0, load_cores)
+    with (
+        tempfile.TemporaryDirectory(prefix="eventrain-bench-") as folder,
+        world.make(Path(folder) / "postgres") as made,
+    ):
+        spent = _measure(rounds, made, core)
+    report.write(Path(__file__).with_name("results") / "cold.json", spent)
+    return 0 if _show(spent) else 1
+
+
+def _measure(rounds: int, made: World, core: set[int]) -> dict[str, list[float]]:
+    spent: dict[str, list[float]] = defaultdict(list)
+    calls = HOT | HTTP
+    root = Call("GET", "/")
+    with made.database() as url:
+        for number in range(rounds + 1):
+            job_id = made.jobs[number]
+            figures = {one.name: _start(one, root, url, core) for one in (HELLO, BARE)}
+            for name, call in calls.items():
+                figures[name] = _start(_function(name, url), call(job_id), url, core)
+            if number > 0:
+                for name, cpu in figures.items():
+                    spent[name].append(cpu)
+    return spent
+
+
+def _function(name: str, url: str) -> Contender:
+    own = {"FUNCTION_TARGET": name, "BIND_ADDRESS": "127.0.0.1"}
+    return Contender(name, "common.serve", environ_of(url) | own)
+
+
+def _start(one: Contender, call: Call, url: str, core: set[int]) -> float:
+    """Milliseconds of CPU until the answer to the call."""
+    with contender.serving(one, url, core) as served:
+        connection = HTTPConnection("127.0.0.1", served.port, timeout=30)
+        body = None if call.body is None else json.dumps(call.body)
+        headers = {"content-type": "application/json", **(call.headers or {})}
+        connection.request(call.method, call.path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        times = psutil.Process(served.pid).cpu_times()
+        connection.close()
+    if answer.status != 200:
+        raise RuntimeError(f"{one.name} answered {answer.status}: {content[:300]!r}")
+    time.sleep(PACE)
+    return (times.user + times.system) * 1e3
+
+
+def _show(spent: Mapping[str, Sequence[float]]) -> bool:
+    print(report.machine())
+    print(f"{'CPU from start to the first real 200':40}{'ms':>8}{'ratio':>8}{'at most':>9}")
+    good = True
+    for kind, functions, baseline, bound in BOUNDS:
+        floor = statistics.median(spent[baseline.name])
+        print(f"{baseline.name:40}{floor:>8.0f}")
+        for name in functions:
+            cpu = statistics.median(spent[name])
+            ratio = cpu / floor
+            good = good and ratio <= bound
+            word = "" if ratio <= bound else "  MISSED"
+            print(f"  {name + ' (' + kind + ')':38}{cpu:>8.0f}{ratio:>8.2f}{bound:>9.1f}{word}")
+    return good
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
