@@ -17,6 +17,10 @@ def _percent(text: str) -> bool:
     return text.isdigit() and 1 <= int(text) <= 100
 
 
+def _seconds(text: str) -> bool:
+    return re.fullmatch(r"\d+s", text) is not None
+
+
 def _positive(text: str) -> bool:
     return re.fullmatch(r"\d+(\.\d+)?", text) is not None and float(text) > 0
 
@@ -27,6 +31,7 @@ ANNOTATIONS: dict[str, Callable[[str], bool]] = {
     "autoscaling.knative.dev/target-utilization-percentage": _percent,
     "autoscaling.knative.dev/min-scale": str.isdigit,
     "autoscaling.knative.dev/max-scale": str.isdigit,
+    "serving.knative.dev/progress-deadline": _seconds,
     "eventing.knative.dev/broker.class": BROKER_CLASSES.__contains__,
 }
 

@@ -39,6 +39,7 @@ def test_a_tier_makes_sense(tier: str) -> None:
         ("Service", [*SCALE, "autoscaling.knative.dev/min-scale"], "-1"),
         ("Service", [*SCALE, "autoscaling.knative.dev/minScale"], "1"),
         ("Service", [*SCALE, "autoscaling.knative.dev/target-utilization-percentage"], "170"),
+        ("Service", [*SCALE, "serving.knative.dev/progress-deadline"], "30m"),
         ("Broker", ["metadata", "annotations"], {"eventing.knative.dev/broker.class": "kafka"}),
     ],
 )

@@ -44,3 +44,9 @@ def test_it_is_tried_again_and_then_given_up_and_cleared_away() -> None:
     assert spec["backoffLimit"] > 0
     assert spec["activeDeadlineSeconds"] > 0
     assert spec["ttlSecondsAfterFinished"] > 0
+
+
+def test_functions_wait_for_it_as_long_as_it_may_take() -> None:
+    annotations = at(services(), "spec/template/metadata/annotations")
+    deadlines = {a["serving.knative.dev/progress-deadline"] for a in annotations}
+    assert deadlines == {f"{job()['spec']['activeDeadlineSeconds']}s"}

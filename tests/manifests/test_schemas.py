@@ -54,7 +54,7 @@ def test_the_check_sees_what_is_wrong(path: list[Any], key: str, value: Any) -> 
     [
         (["spec"], "backofLimit", 1),
         (["spec"], "backoffLimit", "many"),
-        (["spec", "template", "spec", "containers", 0, "securityContext"], "priviledged", True),
+        (["spec", "template", "spec", "containers", 0, "securityContext"], "privileges", True),
         (["metadata"], "label", {}),
     ],
 )
