@@ -33,6 +33,7 @@ from common.tokens.job_token import LIFETIME
 END_GRACE = timedelta(seconds=30)
 SECRET_PATIENCE = timedelta(minutes=5)
 VANISHED_AT_LEAST = 5
+SEVERAL = 2
 VANISHED_SHARE = 0.1
 
 
@@ -70,9 +71,12 @@ def decide(
 
 
 def _alert(rows: Sequence[Row], jobs: Mapping[Key, SeenJob]) -> Alert | None:
+    """A few of many may well be gone. That there is nothing at all, not even a Job that is over,
+    is how a wrong namespace looks."""
     launched = [row for row in rows if row.launched_at]
     absent = [row for row in launched if row.key not in jobs and row.missing_since is None]
-    much = len(absent) >= VANISHED_AT_LEAST and len(absent) > VANISHED_SHARE * len(launched)
+    least = VANISHED_AT_LEAST if jobs else SEVERAL
+    much = len(absent) >= least and len(absent) > VANISHED_SHARE * len(launched)
     return Alert(len(absent), len(launched)) if much else None
 
 

@@ -238,7 +238,17 @@ class TestPasts:
 class TestMassAbsence:
     @pytest.mark.parametrize(
         ("total", "absent", "alert"),
-        [(4, 4, False), (5, 5, True), (40, 4, False), (50, 5, False), (49, 5, True)],
+        [
+            (1, 1, False),
+            (2, 1, False),
+            (2, 2, True),
+            (4, 3, False),
+            (4, 4, True),
+            (5, 5, True),
+            (40, 4, False),
+            (50, 5, False),
+            (49, 5, True),
+        ],
     )
     def test_is_not_believed_past_a_tenth(self, total: int, absent: int, alert: bool):
         rows = [row_of() for _ in range(total)]
@@ -248,6 +258,12 @@ class TestMassAbsence:
         assert any(isinstance(d, Alert) for d in decided) == alert
         if alert:
             assert kinds(decided) == [Alert]
+
+    def test_of_a_few_is_believed_where_the_listing_shows_another_job(self):
+        rows = [row_of(), row_of()]
+        over = job_of(row_of(), finished="Complete")
+        decided = decide(rows, {over.key: over}, {}, {}, now=NOW, limits=LIMITS)
+        assert [type(d) for d in decided].count(Suspect) == 2
 
     @given(
         st.lists(st.sampled_from([*Status][:3]), max_size=12),
