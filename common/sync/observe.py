@@ -250,4 +250,5 @@ def _instant(text: str | None) -> datetime | None:
 
 
 def _line(text: str | None) -> str | None:
-    return " ".join(text.split())[:500] if text else None
+    """A trainer's last words are among these: they may hold what no column can."""
+    return " ".join(text.replace("\0", "?").split())[:500] if text else None

@@ -62,6 +62,9 @@ class TestPods:
         assert pod.ended_at
         assert pod.ended_at.isoformat() == "2026-01-01T00:00:00+00:00"
 
+    def test_say_nothing_that_a_database_cannot_hold(self):
+        assert see(ended(exitCode=1, message="half\0a word")).message == "half?a word"
+
     def test_are_known_by_their_newest(self):
         old = pod_of({"phase": "Failed"}, name="old", creationTimestamp="2026-01-01T00:00:00Z")
         new = pod_of({"phase": "Pending"}, name="new", creationTimestamp="2026-01-01T00:00:01Z")
