@@ -21,6 +21,8 @@ T = TypeVar("T")
 STRUCTURED = "application/cloudevents+json"
 NUL = b"\\u0000"
 LARGEST_INTEGER = 2**63 - 1
+# In bytes: an entry of an index has no room for three times as many.
+LONGEST_KEY = 1024
 
 
 class Envelope(msgspec.Struct):
@@ -86,7 +88,7 @@ def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
 
 
 def _key(source: str, event_id: str) -> str:
-    if len(source) + len(event_id) > 1024:
+    if len(source.encode()) + len(event_id.encode()) > LONGEST_KEY:
         raise Unreadable("The CloudEvent's id is too long.")
     return f"{source}|{event_id}"
 

@@ -106,6 +106,10 @@ def check_event(event: Event, prefix: str) -> None:
     if event.occurred_at.tzinfo is None:
         raise Invalid([Violation("occurredAt", "must name a time zone")])
     try:
+        event.occurred_at.astimezone(UTC)
+    except OverflowError:
+        raise Invalid([Violation("occurredAt", "is no time in the years 1 to 9999")]) from None
+    try:
         msgspec.json.encode(event.payload)
     except OverflowError:
         raise Invalid([Violation("payload", "holds a number of more than 64 bits")]) from None

@@ -7,7 +7,7 @@ types, behind the same fence.
 import logging
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import asyncpg
 import msgspec
@@ -46,9 +46,9 @@ class Result(msgspec.Struct):
 
 
 class SpooledEvent(Event, kw_only=True):
-    """An event with the id under which it would have been sent."""
+    """An event with the id under which it would have been sent, which an index must hold."""
 
-    id: str
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 
 async def read_result(objects: Objects, key: Key) -> Result | None:

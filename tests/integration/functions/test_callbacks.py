@@ -331,6 +331,37 @@ class TestEvent:
         assert other.json()["data"] == {"sequence": 2}
         assert await pool.fetchval("select count(*) from reports") == 2
 
+    @pytest.mark.parametrize(
+        ("odd", "data", "status"),
+        [
+            ({"id": "".join(map(chr, range(0x4E00, 0x4E00 + 1000)))}, {}, 400),
+            ({}, {"occurredAt": "0001-01-01T00:00:00+14:00"}, 422),
+            ({}, {"occurredAt": "9999-12-31T23:59:59-14:00"}, 422),
+        ],
+    )
+    async def test_refuses_an_id_and_a_time_that_cannot_be_kept(
+        self,
+        pool: asyncpg.Pool,
+        functions: Functions,
+        odd: dict[str, Any],
+        data: dict[str, Any],
+        status: int,
+    ) -> None:
+        job_id = await make_job(pool, Status.RUNNING)
+        event = {"specversion": "1.0", "id": "1", "source": "/t", "type": "x"} | odd
+        wrapped = json.dumps(event | {"data": BODIES["event"] | data})
+
+        answer = await functions.call(
+            job_id,
+            "event",
+            job_token_for(job_id, 1, now()),
+            wrapped,
+            {"content-type": "application/cloudevents+json"},
+        )
+
+        assert answer.status_code == status
+        assert await pool.fetchval("select count(*) from reports") == 0
+
     async def test_makes_a_checkpoint_to_resume_from(
         self, pool: asyncpg.Pool, functions: Functions
     ) -> None:

@@ -130,6 +130,33 @@ class TestEnding:
         await world.tick(after=31)
         assert (await world.row(job_id))["status_reason"] == "ended without a result"
 
+    @pytest.mark.parametrize(
+        "odd",
+        [
+            {"id": "".join(map(chr, range(0x4E00, 0x4E00 + 4000)))},
+            {"occurredAt": "0001-01-01T00:00:00+14:00"},
+            {"occurredAt": "9999-12-31T23:59:59-14:00"},
+        ],
+    )
+    async def test_ends_whatever_else_the_result_holds(self, world: World, odd: dict[str, object]):
+        job_id = await world.end(EXIT_0)
+        plain = {"id": "e1", "type": "log", "payload": {}, "occurredAt": "2026-01-01T00:00:00Z"}
+        await world.leave_result(
+            job_id, {"done": SUCCEEDED, "events": [plain | odd, plain | {"id": "e2"}]}
+        )
+        await world.tick()
+        assert await world.status(job_id) == "succeeded"
+        assert await world.pool.fetchval("select count(*) from reports") == 1
+        await world.tick(after=31)
+        assert (await world.attempt(job_id))["settled_at"]
+
+    async def test_outlives_a_last_word_that_no_text_can_hold(self, world: World):
+        other = await world.start()
+        job_id = await world.end("import sys; print('a\\0b', flush=True); sys.exit(1)")
+        await world.tick(after=31)
+        assert await world.status(job_id) == "failed"
+        assert await world.status(other) == "running"
+
     async def test_waits_while_the_log_cannot_be_had(self, world: World):
         job_id = await world.end(EXIT_3)
         fault = world.cluster.faults.add("unavailable", resource="pods/log", times=None)
