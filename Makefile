@@ -20,10 +20,10 @@ UV := $(CURDIR)/.tools/bin/uv
 BIN := $(CURDIR)/.venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench fmt clean
+.PHONY: help setup demo up test check bench bench-cold kind fmt clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.made .venvs/trainer-sklearn/.made ## Install all that demo, up and test need, below this folder
 
@@ -46,6 +46,12 @@ check: .venv/.made ## Format, lint, types, import contracts, spelling, manifests
 
 bench: setup ## Measure against the baselines (ARGS=--quick)
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-cold: setup ## CPU from the start of each function to its first answer
+	@$(BIN)/python -m tests.bench.cold $(ARGS)
+
+kind: .venv/.made ## A kind cluster with everything in it (needs Docker, kind, kubectl)
+	@infra/kind/up.sh
 
 fmt: .venv/.made ## Format, and mend what can be mended
 	@$(BIN)/ruff format .

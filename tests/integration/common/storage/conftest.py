@@ -1,40 +1,35 @@
-import contextlib
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
+"""Two stores: the one that the local stack runs, and moto, which has the manners of AWS."""
+
 from collections.abc import AsyncGenerator, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
+from moto.server import ThreadedMotoServer
 
 from common.settings import Storage
 from common.storage.objects import Objects, open_objects
+from tests import s3_server
 
 
 @pytest.fixture(scope="session")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    """A real S3 server that keeps its files in a folder of the test's."""
-    folder = tmp_path_factory.mktemp("s3")
-    binary = Path(sys.executable).with_name("rclone")
-    address = f"127.0.0.1:{free_port()}"
-    server = subprocess.Popen(
-        [binary, "serve", "s3", folder, "--addr", address, "--auth-key", "key,secret"],
-        env={"PATH": os.environ["PATH"], "HOME": str(folder)},
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        await_port(address)
-        yield Storage(
-            f"http://{address}", f"http://{address}", "bucket", "us-east-1", "key", "secret"
-        )
-    finally:
-        server.kill()
-        server.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+    """The real one, which verifies signatures."""
+    with s3_server.serve(tmp_path_factory.mktemp("s3")) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="session", params=["rclone", "moto"])
+def store(request: pytest.FixtureRequest) -> Iterator[Storage]:
+    """Each of the two, for what must hold with any S3."""
+    if request.param == "rclone":
+        yield request.getfixturevalue("storage")
+        return
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    yield Storage(url, url, "bucket", "us-east-1", "key", "secret")
+    server.stop()
 
 
 @pytest.fixture
@@ -48,19 +43,3 @@ async def objects(storage: Storage) -> AsyncGenerator[Objects, None]:
 async def http() -> AsyncGenerator[httpx.AsyncClient, None]:
     async with httpx.AsyncClient() as client:
         yield client
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def await_port(address: str) -> None:
-    host, _, port = address.partition(":")
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection((host, int(port))):
-            return
-        time.sleep(0.02)
-    raise AssertionError("the S3 server did not start")

@@ -1,3 +1,4 @@
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -14,6 +15,13 @@ HOUR = timedelta(hours=1)
 
 async def keys(objects: Objects, prefix: str) -> list[str]:
     return [found.key async for found in objects.walk(prefix)]
+
+
+@pytest.fixture
+async def objects(store: Storage) -> AsyncGenerator[Objects, None]:
+    async with open_objects(store) as opened:
+        await opened.ensure_bucket()
+        yield opened
 
 
 class TestObjects:
@@ -35,11 +43,11 @@ class TestObjects:
             await objects.get_bytes("large", limit=10)
         assert len(await objects.get_bytes("large", limit=11)) == 11
 
-    async def test_walks_page_after_page(self, objects: Objects, storage: Storage) -> None:
+    async def test_walks_page_after_page(self, objects: Objects, store: Storage) -> None:
         names = [f"walk/{number:04}" for number in range(25)]
         for name in names:
             await objects.put_bytes(name, b"x")
-        async with open_objects(storage, page_size=10) as in_small_pages:
+        async with open_objects(store, page_size=10) as in_small_pages:
             assert await keys(in_small_pages, "walk/") == names
 
     async def test_copies_what_is_not_there_yet(self, objects: Objects) -> None:
@@ -74,11 +82,11 @@ class TestObjects:
         assert await objects.get_bytes("kept") == b"x"
 
     async def test_joins_an_upload_in_parts(
-        self, objects: Objects, storage: Storage, http: httpx.AsyncClient
+        self, objects: Objects, store: Storage, http: httpx.AsyncClient
     ) -> None:
         upload = await objects.start_upload("parts/whole")
         query = {"partNumber": "1", "uploadId": upload}
-        url = presign(storage, "PUT", "parts/whole", datetime.now(UTC), HOUR, query=query)
+        url = presign(store, "PUT", "parts/whole", datetime.now(UTC), HOUR, query=query)
         tag = (await http.put(url, content=b"part")).headers["etag"]
         await objects.finish_upload("parts/whole", upload, {1: tag})
         assert await objects.get_bytes("parts/whole") == b"part"
