@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import asyncpg
@@ -30,6 +30,8 @@ IN_ONE_TICK = 200
 LOG_LINES = 2_000
 LOG_BYTES = 1 << 20
 EVIDENCE_BYTES = 64 * 1024
+# A node that is gone for longer takes its logs along.
+LOG_PATIENCE = timedelta(minutes=15)
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +64,7 @@ async def collect(
                 return None
         if not each.final:
             return None
-        tail = await _tail(sources.cluster, each.pod) if each.pod else b""
+        tail = await _tail(sources.cluster, each.pod, now) if each.pod else b""
         text = tail[-EVIDENCE_BYTES:].decode("utf-8", "replace").replace("\0", "?")
         evidence = replace(each.evidence, log_tail=text or None)
         return Exceeded(each.row, evidence, each.reason)
@@ -79,7 +81,7 @@ async def settle(settled: Sequence[Settle], sources: Sources, *, now: datetime) 
         result = await spool.read_result(sources.objects, each.key)
         if result is not None:
             await spool.record(sources.pool, each.key, result, bucket=sources.bucket, now=now)
-        log_uri = await _keep_log(each, sources)
+        log_uri = await _keep_log(each, sources, now)
         return {"job_id": each.key.job_id, "attempt": each.key.attempt, "log_uri": log_uri}
 
     rows = await _each([keep(each) for each in settled[:IN_ONE_TICK]])
@@ -87,8 +89,8 @@ async def settle(settled: Sequence[Settle], sources: Sources, *, now: datetime) 
         await sources.pool.execute(statement("settle_attempts"), rows, now)
 
 
-async def _keep_log(each: Settle, sources: Sources) -> str | None:
-    tail = await _tail(sources.cluster, each.pod) if each.pod else b""
+async def _keep_log(each: Settle, sources: Sources, now: datetime) -> str | None:
+    tail = await _tail(sources.cluster, each.pod, now) if each.pod else b""
     if not tail:
         return None
     name = address.pod_log_key(str(each.key.job_id), each.key.attempt)
@@ -96,8 +98,16 @@ async def _keep_log(each: Settle, sources: Sources) -> str | None:
     return str(Address(sources.bucket, name))
 
 
-async def _tail(cluster: Cluster, pod: SeenPod) -> bytes:
-    return await cluster.read_log(pod.name, lines=LOG_LINES, limit=LOG_BYTES)
+async def _tail(cluster: Cluster, pod: SeenPod, now: datetime) -> bytes:
+    """Raises Refused while the log may still be had."""
+    try:
+        return await cluster.read_log(pod.name, lines=LOG_LINES, limit=LOG_BYTES)
+    except Refused as refused:
+        gone = pod.ended_at is not None and now - pod.ended_at > LOG_PATIENCE
+        if refused.status is None or not gone:
+            raise
+        _log.warning("the log of %s is given up: %s", pod.name, refused.message)
+        return b""
 
 
 async def _each(deeds: Sequence[Awaitable[T]]) -> list[T]:

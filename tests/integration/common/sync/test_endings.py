@@ -166,6 +166,16 @@ class TestEnding:
         await world.tick()
         assert (await world.attempt(job_id))["rule"] == "gpu-fault"
 
+    async def test_goes_without_the_log_of_a_node_that_stays_away(self, world: World):
+        job_id = await world.end(EXIT_3)
+        world.cluster.faults.add("unavailable", resource="pods/log", times=None)
+        await world.tick(after=600)
+        assert await world.status(job_id) == "queued"
+        await world.tick(after=600)
+        assert (await world.attempt(job_id))["exit_code"] == 3
+        await world.tick(after=31)
+        assert (await world.attempt(job_id))["settled_at"]
+
     async def test_retries_an_evicted_pod_from_a_budget_of_its_own(self, world: World):
         job_id = await world.start(max_retries=0)
         pod = await world.cluster.pod(job_id)
