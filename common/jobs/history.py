@@ -1,6 +1,6 @@
 """What happened to a job, row by row, as the contract shows it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -137,18 +137,21 @@ def attempt(row: Row, sign: Sign) -> Attempt:
 
 
 def log_lines(rows: Sequence[Row]) -> list[LogLine]:
-    """The lines of some reports, one after the other."""
-    return [
-        {
+    """The lines of some reports, one after the other; a report that holds none is left out."""
+    return [line for row in rows for line in _lines(row)]
+
+
+def _lines(row: Row) -> Iterator[LogLine]:
+    payload = row["payload"]
+    first, lines = payload.get("offset"), payload.get("lines")
+    for index, text in enumerate(lines if isinstance(lines, list) else ()):
+        yield {
             "attempt": row["attempt"],
-            "stream": str(row["payload"].get("stream", "stdout")),
-            "offset": row["payload"].get("offset", 0) + index,
-            "text": text,
+            "stream": str(payload.get("stream", "stdout")),
+            "offset": (first if isinstance(first, int) else 0) + index,
+            "text": str(text),
             "time": row["occurred_at"],
         }
-        for row in rows
-        for index, text in enumerate(row["payload"].get("lines", ()))
-    ]
 
 
 def pod_log(row: Row, sign: Sign) -> PodLog:

@@ -177,6 +177,16 @@ class TestLogs:
         (kept,) = (await read(client, job_id, "logs"))["podLogs"]
         assert "X-Amz-Signature" in kept["url"]
 
+    async def test_are_shown_whatever_a_trainer_calls_a_log(
+        self, client: httpx.AsyncClient, pool: asyncpg.Pool
+    ) -> None:
+        job_id = await make_job(pool, Status.RUNNING)
+        await tell(pool, job_id, "log", "1", lines=["a", 7], offset="x")
+        await tell(pool, job_id, "log", "2", lines=3)
+        await tell(pool, job_id, "log", "3", message="b")
+        lines = (await read(client, job_id, "logs"))["lines"]
+        assert [(line["offset"], line["text"]) for line in lines] == [(0, "a"), (1, "7")]
+
 
 class TestFiles:
     async def test_checkpoints_and_artifacts_have_presigned_addresses(
