@@ -591,23 +591,40 @@ limit $5;
 select * from attempts where job_id = $1 and attempt > $2 order by attempt limit $3;
 
 -- name: read_heartbeats
--- What was measured, heartbeat by heartbeat.
-select attempt, sequence, received_at, body
-from heartbeats
-where
-    job_id = $1
-    and (attempt, sequence) > ($2::int, $3::bigint)
-    and ($4::timestamptz is null or received_at >= $4)
-order by attempt, sequence
-limit $5;
+-- What was measured, heartbeat by heartbeat, until so many bytes are filled.
+select attempt, sequence, received_at, body, filled
+from (
+    select
+        page.*, size, sum(size) over (order by attempt, sequence rows unbounded preceding) as filled
+    from (
+        select attempt, sequence, received_at, body
+        from heartbeats
+        where
+            job_id = $1
+            and (attempt, sequence) > ($2::int, $3::bigint)
+            and ($4::timestamptz is null or received_at >= $4)
+        order by attempt, sequence
+        limit $5
+    ) as page, octet_length(body::text) as size
+) as measured
+where filled - size < $6
+order by attempt, sequence;
 
 -- name: read_logs
--- The log that trainers sent.
-select number, attempt, payload, occurred_at
-from reports
-where job_id = $1 and type = 'log' and number > $2
-order by number
-limit $3;
+-- The log that trainers sent, until so many bytes are filled.
+select number, attempt, payload, occurred_at, filled
+from (
+    select page.*, size, sum(size) over (order by number rows unbounded preceding) as filled
+    from (
+        select number, attempt, payload, occurred_at
+        from reports
+        where job_id = $1 and type = 'log' and number > $2
+        order by number
+        limit $3
+    ) as page, octet_length(payload::text) as size
+) as measured
+where filled - size < $4
+order by number;
 
 -- name: read_pod_logs
 -- The ends of pods' logs that were kept.

@@ -14,6 +14,7 @@ from common.postgres import Queryable, statement
 
 BEATS_A_PAGE = 500
 POINTS_A_PAGE = 20_000
+BYTES_A_PAGE = 4 << 20
 
 
 class Point(TypedDict):
@@ -49,10 +50,12 @@ async def read_course(connection: Queryable, job_id: UUID, wanted: Wanted) -> Co
     point of each name in each such span of a page. Raises Invalid for a bad cursor."""
     place = cursor.read(wanted.after, tuple[Small, Big]) or (0, -1)
     rows = await connection.fetch(
-        statement("read_heartbeats"), job_id, *place, wanted.since, BEATS_A_PAGE + 1
+        statement("read_heartbeats"), job_id, *place, wanted.since, BEATS_A_PAGE + 1, BYTES_A_PAGE
     )
     points: list[Point] = []
     following = None
+    if rows and rows[-1]["filled"] >= BYTES_A_PAGE:
+        following = cursor.write(rows[-1]["attempt"], rows[-1]["sequence"])
     told = {point["name"] for row in rows for point in row["body"].get("points", ())}
     for index, row in enumerate(rows):
         if index == BEATS_A_PAGE or len(points) >= POINTS_A_PAGE:

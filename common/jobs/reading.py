@@ -1,7 +1,7 @@
 """Reading jobs: one, a page of many, and what is known of each; never with a lock."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,8 @@ from common.jobs.view import JobView, view
 from common.postgres import Queryable, statement
 
 Row = Mapping[str, Any]
+
+LOG_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,10 @@ async def attempts(connection: Queryable, job_id: UUID, *, limit: int, after: st
 async def logs(connection: Queryable, job_id: UUID, *, limit: int, after: str | None) -> Page:
     """Reports of log lines, in the order of their arrival."""
     (place,) = cursor.read(after, tuple[Big]) or (0,)
-    rows = await connection.fetch(statement("read_logs"), job_id, place, limit + 1)
-    return _page(rows, limit, "number")
+    rows = await connection.fetch(statement("read_logs"), job_id, place, limit + 1, LOG_BYTES)
+    page = _page(rows, limit, "number")
+    full = page.next_cursor is None and rows and rows[-1]["filled"] >= LOG_BYTES
+    return replace(page, next_cursor=cursor.write(rows[-1]["number"])) if full else page
 
 
 async def pod_logs(connection: Queryable, job_id: UUID) -> Sequence[Row]:

@@ -142,6 +142,17 @@ class TestPoints:
         points = await read_all(client, job_id, "points")
         assert [each["value"] for each in points] == list(range(1200))
 
+    async def test_end_a_page_before_it_is_too_large(
+        self, client: httpx.AsyncClient, pool: asyncpg.Pool
+    ) -> None:
+        job_id = await make_job(pool, Status.RUNNING)
+        for n in range(12):
+            await beat_once(pool, job_id, n, metrics={"loss": n}, message="x" * (1 << 20))
+        first = await read(client, job_id, "points")
+        assert (len(first["points"]), first["nextCursor"] is None) == (4, False)
+        points = await read_all(client, job_id, "points")
+        assert [each["value"] for each in points] == list(range(12))
+
     async def test_are_narrowed_by_name_time_and_resolution(
         self, client: httpx.AsyncClient, pool: asyncpg.Pool
     ) -> None:
@@ -176,6 +187,16 @@ class TestLogs:
         assert [(line["offset"], line["text"]) for line in lines] == [(0, "a"), (1, "b"), (2, "c")]
         (kept,) = (await read(client, job_id, "logs"))["podLogs"]
         assert "X-Amz-Signature" in kept["url"]
+
+    async def test_end_a_page_before_it_is_too_large(
+        self, client: httpx.AsyncClient, pool: asyncpg.Pool
+    ) -> None:
+        job_id = await make_job(pool, Status.RUNNING)
+        for n in range(12):
+            await tell(pool, job_id, "log", str(n), lines=[f"{n}" + "x" * (1 << 20)])
+        assert len((await read(client, job_id, "logs"))["lines"]) == 4
+        lines = await read_all(client, job_id, "logs")
+        assert [line["text"].rstrip("x") for line in lines] == [str(n) for n in range(12)]
 
     async def test_are_shown_whatever_a_trainer_calls_a_log(
         self, client: httpx.AsyncClient, pool: asyncpg.Pool
