@@ -34,6 +34,9 @@ from common.sync.observe import Key
 
 T = TypeVar("T")
 
+# Of each kind: the other jobs of a tick wait for them.
+MOST = 10_000
+
 _log = logging.getLogger(__name__)
 
 
@@ -68,10 +71,10 @@ async def record(
     pool: asyncpg.Pool, key: Key, result: Result, *, bucket: str, now: datetime
 ) -> None:
     """Keeps what was not delivered, as far as the attempt's fence lets it pass."""
-    heartbeats = [b for raw in result.heartbeats if (b := _read(raw, Heartbeat))]
+    heartbeats = [b for raw in _newest(result.heartbeats, key) if (b := _read(raw, Heartbeat))]
     rows = [Beat(*key, b.sequence, b.marker(), encode_beat(b)) for b in heartbeats]
     await _record_beats(pool, rows, now)
-    for raw in result.events:
+    for raw in _newest(result.events, key):
         event = _read(raw, SpooledEvent)
         if event is not None:
             await _record_event(pool, key, event, bucket, now)
@@ -104,15 +107,22 @@ async def end(
     return True
 
 
+def _newest(told: Sequence[msgspec.Raw], key: Key) -> Sequence[msgspec.Raw]:
+    if len(told) > MOST:
+        _log.warning("of what %s/%s left, %s are dropped", *key, len(told) - MOST)
+    return told[-MOST:]
+
+
 async def _record_beats(pool: asyncpg.Pool, rows: Sequence[Beat], now: datetime) -> None:
     if not rows:
         return
     try:
         await beat.record(pool, rows, now=now)
     except asyncpg.DataError:
-        if len(rows) > 1:
-            for row in rows:
-                await _record_beats(pool, [row], now)
+        half = len(rows) // 2
+        if half:
+            await _record_beats(pool, rows[:half], now)
+            await _record_beats(pool, rows[half:], now)
 
 
 async def _record_event(

@@ -9,6 +9,7 @@ from common.jobs.ending import Ending
 from common.jobs.retry import RetryRules
 from common.launch.cluster import Cluster
 from common.postgres import transaction
+from common.sync import spool
 from tests.world import RULES, World
 
 EXIT_3 = "import sys; print('Traceback'); print('RuntimeError: CUDA error: sick'); sys.exit(3)"
@@ -149,6 +150,15 @@ class TestEnding:
         assert await world.pool.fetchval("select count(*) from reports") == 1
         await world.tick(after=31)
         assert (await world.attempt(job_id))["settled_at"]
+
+    async def test_keeps_no_more_than_a_tick_has_time_for(self, world: World):
+        job_id = await world.end(EXIT_0)
+        beats = [{"sequence": n} for n in range(spool.MOST + 5)]
+        await world.leave_result(job_id, {"done": SUCCEEDED, "heartbeats": beats})
+        await world.tick()
+        assert await world.status(job_id) == "succeeded"
+        kept = await world.pool.fetchrow("select min(sequence), max(sequence) from heartbeats")
+        assert tuple(kept or ()) == (5, spool.MOST + 4)
 
     async def test_outlives_a_last_word_that_no_text_can_hold(self, world: World):
         other = await world.start()
