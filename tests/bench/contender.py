@@ -5,10 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import IO
 
 from tests.keys import ring_json
 from tests.postgres_server import CLONE
@@ -51,20 +53,24 @@ class Served:
 
 @contextmanager
 def serving(contender: Contender, database_url: str, core: set[int]) -> Iterator[Served]:
-    """The contender's process, once it accepts connections."""
+    """The contender's process, once it accepts connections. What it logs is shown only when it
+    does not come up."""
     port = free_port()
     own = {"PATH": os.environ["PATH"], "PORT": str(port), "DATABASE_URL": database_url}
-    with pinned(core):
-        process = subprocess.Popen(
-            [contender.python, "-m", contender.module],
-            cwd=CLONE,
-            env={**own, "LOG_LEVEL": "WARNING", **contender.environ},
-        )
-    try:
-        wait_until_accepting(process, port)
-        yield Served(process.pid, port)
-    finally:
-        stop(process)
+    with tempfile.TemporaryFile() as log:
+        with pinned(core):
+            process = subprocess.Popen(
+                [contender.python, "-m", contender.module],
+                cwd=CLONE,
+                env={**own, "LOG_LEVEL": "WARNING", **contender.environ},
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            wait_until_accepting(process, port, log)
+            yield Served(process.pid, port)
+        finally:
+            stop(process)
 
 
 @contextmanager
@@ -78,12 +84,14 @@ def pinned(core: set[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def wait_until_accepting(process: subprocess.Popen[bytes], port: int) -> None:
-    """Raises RuntimeError when the process ends first."""
+def wait_until_accepting(process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
+    """Raises RuntimeError, with what it logged last, when the process ends first."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f"the server ended with {process.returncode}")
+            log.seek(0)
+            said = log.read()[-2000:].decode(errors="replace")
+            raise RuntimeError(f"the server ended with {process.returncode}:\n{said}")
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return

@@ -1,0 +1,106 @@
+"""Thousands of running jobs, made of one that really runs: its rows and its objects, copied."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from tests.kubernetes import Kubernetes
+
+KEYS = {"jobs": "id", "attempts": "job_id", "beats": "job_id", "job_events": "job_id"}
+# A real API server sends some 2 KB of these with each object.
+MANAGED = [{"manager": "kube-controller-manager", "fieldsV1": {"f:status": "x" * 2000}}]
+
+
+class Fleet:
+    """Copies of one job, and what can happen to them between two ticks."""
+
+    def __init__(self, pool: asyncpg.Pool, cluster: Kubernetes, origin: UUID) -> None:
+        self._pool = pool
+        self.cluster = cluster
+        self._origin = origin
+
+    async def grow(self, count: int) -> list[UUID]:
+        """So many more running jobs, each with its Kubernetes Job and pod."""
+        made = [uuid4() for _ in range(count)]
+        for table in KEYS:
+            await self._copy(table, made)
+        job, pod = await self.cluster.job(self._origin), await self.cluster.pod(self._origin)
+        assert job
+        assert pod
+        # On the local node its kubelet would look after them.
+        pod["spec"]["nodeName"] = "elsewhere"
+        for kind, body in (("jobs", job), ("pods", pod)):
+            body["metadata"]["managedFields"] = MANAGED
+            text = json.dumps(body)
+            copies = [self._renamed(text, job["metadata"]["uid"], each) for each in made]
+            self.cluster.server.insert(kind, copies)
+        return made
+
+    async def queue(self, job_ids: Sequence[UUID]) -> None:
+        """As if launched, and not seen alive so far."""
+        await self._pool.execute(
+            "update jobs set status = 'queued', run_started_at = null where id = any($1)", job_ids
+        )
+        await self._pool.execute("update beats set waiting = true where job_id = any($1)", job_ids)
+        await self._pool.execute(
+            "update attempts set started_at = null where job_id = any($1)", job_ids
+        )
+        await self._change_pods(job_ids, {"phase": "Pending", "containerStatuses": []})
+
+    async def start(self, job_ids: Sequence[UUID]) -> None:
+        state = {"running": {"startedAt": _stamp(timedelta())}}
+        await self._change_pods(job_ids, {"phase": "Running", "containerStatuses": [_of(state)]})
+
+    async def crash(self, job_ids: Sequence[UUID]) -> None:
+        """Their programs ended a minute ago, and nobody was told."""
+        at = _stamp(timedelta(minutes=1))
+        ended = {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": at}}
+        await self._change_pods(job_ids, {"phase": "Failed", "containerStatuses": [_of(ended)]})
+        condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
+        failed = {"failed": 1, "conditions": [condition | {"lastTransitionTime": at}]}
+        for job_id in job_ids:
+            found = await self.cluster.job(job_id)
+            assert found
+            self.cluster.server.insert("jobs", [{**found, "status": failed}])
+
+    async def cancel(self, job_ids: Sequence[UUID]) -> None:
+        await self._pool.execute(
+            "update jobs set cancel_requested_at = now() where id = any($1)", job_ids
+        )
+
+    async def _copy(self, table: str, job_ids: Sequence[UUID]) -> None:
+        key = KEYS[table]
+        fresh = "|| jsonb_build_object('id', gen_random_uuid())" if table == "job_events" else ""
+        await self._pool.execute(
+            f"insert into {table} select (jsonb_populate_record(one,"
+            f" jsonb_build_object('{key}', made.id) {fresh})).*"
+            f" from {table} as one cross join unnest($2::uuid[]) as made (id)"
+            f" where one.{key} = $1",
+            self._origin,
+            job_ids,
+        )
+
+    async def _change_pods(self, job_ids: Sequence[UUID], status: dict[str, Any]) -> None:
+        for job_id in job_ids:
+            found = await self.cluster.pod(job_id)
+            assert found
+            self.cluster.server.insert("pods", [{**found, "status": status}])
+
+    def _renamed(self, text: str, owner: str, job_id: UUID) -> dict[str, Any]:
+        """Another job's object; its id serves as its Job's uid too."""
+        body = json.loads(text.replace(str(self._origin), str(job_id)).replace(owner, str(job_id)))
+        if body["metadata"]["uid"] != str(job_id):
+            body["metadata"]["uid"] = str(uuid4())
+        return body
+
+
+def _of(state: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "trainer", "restartCount": 0, "state": state}
+
+
+def _stamp(ago: timedelta) -> str:
+    return (datetime.now(UTC) - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
