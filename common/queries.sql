@@ -369,11 +369,11 @@ update work
 set next_at = $4, last_error = $5
 where kind = $1 and job_id = $2 and attempt = $3 and state = 'due';
 
--- name: overdue_work
--- Work that no event has woken: what status-sync wakes again.
-select kind, job_id, attempt, next_at
+-- name: overdue_registrations
+-- Registrations that no event has woken, however many launches wait.
+select job_id
 from work
-where state = 'due' and next_at <= $1
+where state = 'due' and kind = 'register' and next_at <= $1
 order by next_at
 limit $2;
 

@@ -56,8 +56,8 @@ async def publish(pool: asyncpg.Pool, send: Publish, *, now: datetime) -> None:
 
 async def remind(pool: asyncpg.Pool, send: Publish, *, now: datetime, overdue: timedelta) -> None:
     """Sends the event of a success again, the very same, where its registration is overdue."""
-    due = await pool.fetch(statement("overdue_work"), now - overdue, REMINDED)
-    job_ids = [row["job_id"] for row in due if row["kind"] == "register"]
+    due = await pool.fetch(statement("overdue_registrations"), now - overdue, REMINDED)
+    job_ids = [row["job_id"] for row in due]
     if job_ids:
         for row in await pool.fetch(statement("read_succeeded_events"), job_ids):
             await send(outbox.to_event(row))
