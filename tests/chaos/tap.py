@@ -8,6 +8,7 @@ transaction, which are commits too.
 import asyncio
 import contextlib
 import struct
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -46,6 +47,8 @@ class Tap:
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self.trap: Trap | None = None
+        # What each client had executed, transactions' own commands among them.
+        self.statements: Counter[str] = Counter()
         self.port = 0
 
     async def start(self) -> None:
@@ -119,6 +122,7 @@ class _Wire:
         """From the client to Postgres."""
         while True:
             kind, message = await _read(self._down[0])
+            self._tap.statements[self._name] += kind in (b"E", b"Q")
             if self._commits(kind, message) and self._is_trapped():
                 self._spring("before")
                 self._spring_after = True
