@@ -32,9 +32,7 @@ def _migrate(connection: Connection) -> None:
 
 async def _run() -> None:
     url = os.environ["DATABASE_URL"].replace("postgres://", "postgresql://", 1)
-    engine = create_async_engine(
-        url.replace("postgresql://", "postgresql+asyncpg://", 1)
-    )
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
     async with engine.connect() as connection:
         await connection.execute(text(f"select pg_advisory_lock({ONE_AT_A_TIME})"))
         await connection.commit()
