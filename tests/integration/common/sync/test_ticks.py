@@ -191,19 +191,6 @@ class TestWaking:
         await world.tick()
         assert not world.published
 
-    async def test_reminds_of_a_registration_however_many_launches_wait(self, world: World):
-        job_id = await make_job(world.pool, Status.SUCCEEDED, request=request_of())
-        await world.tick()
-        await world.pool.execute(
-            "insert into work (kind, job_id, attempt, state, next_at, created_at) "
-            "select 'launch', $1, n, 'due', $2, $2 from generate_series(2, 500) as n",
-            job_id,
-            world.now() - timedelta(hours=1),
-        )
-        world.published.clear()
-        await world.tick()
-        assert [event.type for event in world.published] == ["dev.eventrain.job.succeeded.v1"]
-
     async def test_goes_on_with_the_rest_when_the_cluster_is_away(self, world: World):
         world.cluster.faults.add("unavailable", times=None)
         await make_job(world.pool, Status.SUCCEEDED, request=request_of())
