@@ -41,7 +41,7 @@ async def eventrain(
 
 
 async def letter_about(plant: Plant, capsys: pytest.CaptureFixture[str], job_id: str) -> Any:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             _, page = await eventrain(plant, capsys, "list", "--limit", "200")
             found = [each for each in page["deadLetters"] if each["subject"] == job_id]
