@@ -19,7 +19,9 @@ from common.jobs.offer import Offer
 from common.jobs.request import JobRequest, ResourceProfile, Source, Trainer
 from common.trainers import Trainers
 
+# Both reach the trainer in one variable of its environment, which Linux bounds at 128 KiB.
 LARGEST_HYPERPARAMETERS = 64 * 1024
+LARGEST_ARGS = 32 * 1024
 DEEPEST_HYPERPARAMETERS = 10
 LARGEST_ENV = 128 * 1024
 OWN_VARIABLES = frozenset(
@@ -175,6 +177,8 @@ def _trainer(request: JobRequest, offer: Offer, project: UUID | None) -> Iterato
     trainer = request.trainer or Trainer()
     if trainer.image is not None and not offer.trainers.allows_image(trainer.image):
         yield Violation("trainer.image", "matches none of the images that are allowed")
+    if len(msgspec.json.encode(trainer.args)) > LARGEST_ARGS:
+        yield Violation("trainer.args", f"may be at most {LARGEST_ARGS} bytes of JSON")
     if trainer.framework is not None or request.train_job_spec is None:
         yield from _framework(request, offer.trainers)
     if trainer.source is not None:

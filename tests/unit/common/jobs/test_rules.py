@@ -149,6 +149,7 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     ("a commit for S3", with_source("s3://shared/c", "a" * 40), "trainer.source.digest"),
     ("our own variable", CPU | {"env": {"JOB_ID": "1"}}, "env.JOB_ID"),
     ("our own secret", CPU | {"secrets": {"CALLBACK_TOKEN": "a/b"}}, "secrets.CALLBACK_TOKEN"),
+    ("too many arguments", CPU | {"trainer": {"args": ["x" * 4_000] * 9}}, "trainer.args"),
     ("one name twice", CPU | {"env": {"A": "1"}, "secrets": {"A": "a/b"}}, "secrets.A"),
     ("too much env", CPU | {"env": {f"A{n}": "x" * 30_000 for n in range(5)}}, "env"),
     ("a contradiction", CPU | {"trainJobSpec": SPEC | {"use_gpu": True}}, "trainJobSpec.use_gpu"),
