@@ -124,9 +124,14 @@ async def _make_secret(each: Plan, job: Json, cluster: Cluster, site: Site) -> N
 
 
 async def _adopt(kind: Any, wanted: Json, cluster: Cluster) -> Json:
-    """The object that is there already, if it is the one that we would make."""
+    """The object that is there already, if it is the one that we would make. One that cannot be
+    looked at may be it, and may run: that is no reason to refuse the job."""
     name, labels = wanted["metadata"]["name"], wanted["metadata"]["labels"]
-    found = await cluster.get(kind, name)
+    try:
+        found = await cluster.get(kind, name)
+    except Refused as refused:
+        message = f"{name} is there and cannot be looked at: {refused.message}"
+        raise Refused(409, message) from refused
     if found is None or found["metadata"].get("deletionTimestamp"):
         raise Refused(409, f"an earlier {name} is still being deleted")
     theirs = found["metadata"].get("labels") or {}

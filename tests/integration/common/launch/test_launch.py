@@ -164,6 +164,22 @@ class TestLaunch:
         assert (await row_of(pool, job_id))["status"] == "queued"
         assert await cluster.client.get("secrets", f"train-{job_id}-1")
 
+    async def test_refuses_no_job_whose_object_is_there_and_cannot_be_looked_at(
+        self, pool: asyncpg.Pool, cluster: Kubernetes, launch: Any
+    ):
+        def die() -> None:
+            raise Crash
+
+        job_id = await make(pool)
+        cluster.faults.on("create", "jobs", die, after=True)
+        with pytest.raises(Crash):
+            await launch(job_id)
+        cluster.faults.add("forbidden", verb="get", resource="jobs")
+        await launch(job_id, NOW + timedelta(minutes=2))
+        assert (await row_of(pool, job_id))["status"] == "pending"
+        await launch(job_id, NOW + timedelta(minutes=20))
+        assert (await row_of(pool, job_id))["status"] == "queued"
+
     async def test_makes_the_same_manifest_and_token_when_it_is_repeated(
         self, pool: asyncpg.Pool, cluster: Kubernetes, launch: Any
     ):
