@@ -82,10 +82,12 @@ class Process:
             raise OSError(f"its shim did not begin: {self.tail()}")
 
     def signal(self, number: int) -> None:
-        """To the whole process group; nothing when it has ended."""
+        """SIGKILL to all of it; any other to its first process, as in a container. Nothing when it
+        has ended."""
         if self.alive():
+            send = os.killpg if number == signal.SIGKILL else os.kill
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, number)
+                send(self.pid, number)
 
     async def wait(self) -> Exit:
         while self.alive():

@@ -4,8 +4,9 @@
 
 FOLDER/launch.json says what to run. The shim leads a session of its own, publishes
 FOLDER/running.json (its pid; it holds a lock on that file as long as it lives), runs the command
-with exactly the environment given, writes FOLDER/exit.json, and ends what the command left
-behind in its process group. A folder is run at most once: to publish running.json is to claim it.
+with exactly the environment given, hands on to it the signals that ask it to end (to it alone, as
+a container's first process is the only one to hear them), writes FOLDER/exit.json, and ends what
+the command left behind in its process group. A folder is run at most once: to publish running.json is to claim it.
 """
 
 import fcntl
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+_early: list[int] = []
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -35,8 +37,8 @@ def main(folder: str) -> int:
     return 0
 
 
-def _stay(_number: int, _frame: FrameType | None) -> None:
-    return
+def _stay(number: int, _frame: FrameType | None) -> None:
+    _early.append(number)
 
 
 def _redirect() -> None:
@@ -78,9 +80,23 @@ def _run(launch: dict[str, Any]) -> dict[str, Any]:
         return {"exitCode": 128, "reason": "StartError", "message": message}
     finally:
         os.chdir(launch["folder"])
+    _hand_on_to(pid)
     _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
     return {"exitCode": code if code >= 0 else 128 - code}
+
+
+def _hand_on_to(pid: int) -> None:
+    def hand_on(number: int, _frame: FrameType | None = None) -> None:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return
+
+    for each in _FORWARDED:
+        signal.signal(each, hand_on)
+    for number in _early:
+        hand_on(number)
 
 
 def _write(name: str, value: dict[str, Any]) -> None:
