@@ -17,6 +17,19 @@ time.sleep(60)
 """
 _STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + _WAIT
 
+_WITH_A_CHILD = """
+import signal, subprocess, sys, time
+child = "import signal; signal.signal(signal.SIGTERM, lambda *_: print('child', flush=True))"
+child += "; print('up', flush=True)\\nwhile True: signal.pause()"
+subprocess.Popen([sys.executable, "-c", child])
+def end(*_):
+    time.sleep(0.5)
+    print("first", flush=True)
+    sys.exit(143)
+signal.signal(signal.SIGTERM, end)
+time.sleep(60)
+"""
+
 
 async def _delete_pod(served: Served, **options: Any) -> None:
     name = (await served.pod("train-1")).metadata.name
@@ -54,6 +67,17 @@ class TestTermination:
 
         assert _exit_code(pod) == 137
         assert pod.status.reason == "DeadlineExceeded"
+
+    async def test_only_the_first_process_hears_that_it_is_to_end(self, served: Served) -> None:
+        await served.run("train-1", _WITH_A_CHILD, pod={"activeDeadlineSeconds": 2})
+        await served.said("train-1", "up")
+
+        pod = await served.pod_in("train-1", "Failed")
+
+        assert _exit_code(pod) == 143
+        log = await served.logs("train-1")
+        assert "first" in log
+        assert "child" not in log
 
     async def test_a_shorter_grace_cuts_a_longer_one(self, served: Served) -> None:
         await served.run("train-1", _STUBBORN, pod={"terminationGracePeriodSeconds": 600})
