@@ -5,8 +5,9 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -82,20 +83,17 @@ class Plant:
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
 
-    @asynccontextmanager
-    async def down(self, function: str) -> AsyncGenerator[None]:
-        """It dies as soon as it is started, however often that is tried."""
-
-        async def keep_down() -> None:
-            while True:
-                self.kill(function)
-                await asyncio.sleep(0.01)
-
-        killing = asyncio.create_task(keep_down())
+    @contextmanager
+    def down(self, function: str) -> Generator[None]:
+        """It ends as soon as it is started, however often that is tried."""
+        found = self.stack.serving.functions[function]
+        plan = found.plan
+        found.plan = replace(plan, argv=("false",))
+        self.kill(function)
         try:
             yield
         finally:
-            killing.cancel()
+            found.plan = plan
 
     def set_trap(self, function: str, nth: int, side: Side) -> Trap:
         """The function dies at its n-th commit from now."""
@@ -127,11 +125,11 @@ class Plant:
             row = await self.pool.fetchrow("select * from jobs where id = $1", job_id)
             if row is not None and seen(row):
                 return row
-            assert time.monotonic() < deadline, await self._standing(job_id)
+            assert time.monotonic() < deadline, await self.standing(job_id)
             await self.hurry()
             await asyncio.sleep(0.25)
 
-    async def _standing(self, job_id: str) -> str:
+    async def standing(self, job_id: str) -> str:
         found: list[str] = []
         for table, key in (("jobs", "id"), ("work", "job_id"), ("job_events", "job_id")):
             rows = await self.pool.fetch(f"select * from {table} where {key} = $1", job_id)

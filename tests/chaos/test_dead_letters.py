@@ -3,6 +3,7 @@ for it: the event lies in S3, is listed, sent again by the command line, and the
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -41,13 +42,14 @@ async def eventrain(
 
 
 async def letter_about(plant: Plant, capsys: pytest.CaptureFixture[str], job_id: str) -> Any:
-    async with asyncio.timeout(180):
-        while True:
-            _, page = await eventrain(plant, capsys, "list", "--limit", "200")
-            found = [each for each in page["deadLetters"] if each["subject"] == job_id]
-            if found:
-                return found[0]
-            await asyncio.sleep(0.2)
+    deadline = time.monotonic() + 180
+    while True:
+        _, page = await eventrain(plant, capsys, "list", "--limit", "200")
+        found = [each for each in page["deadLetters"] if each["subject"] == job_id]
+        if found:
+            return found[0]
+        assert time.monotonic() < deadline, await plant.standing(job_id)
+        await asyncio.sleep(0.2)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ async def letter_about(plant: Plant, capsys: pytest.CaptureFixture[str], job_id:
 async def test_a_job_goes_on_when_its_dead_letter_is_sent_again(
     plant: Plant, capsys: pytest.CaptureFixture[str], function: str, event: str
 ) -> None:
-    async with plant.down(function):
+    with plant.down(function):
         job_id = await plant.submit(uuid4().hex)
         letter = await letter_about(plant, capsys, job_id)
     assert letter["type"] == f"dev.eventrain.{event}.v1"
