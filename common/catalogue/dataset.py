@@ -13,7 +13,8 @@ from common.catalogue.stored import Stored, with_file
 from common.errors import Conflict, NotFound
 from common.jobs.state import LIVE
 from common.storage import address
-from common.tables import Dataset, Job
+from common.tables.dataset import Dataset
+from common.tables.job import Job
 
 DatasetType = Literal["pretrain_corpus", "sft_pair", "rag_qa", "rlhf_pair"]
 NOT_SCANNED = "not_scanned"

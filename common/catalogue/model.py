@@ -16,7 +16,8 @@ from common.catalogue.stored import Stored, with_file
 from common.errors import Conflict, NotFound
 from common.jobs.state import LIVE
 from common.storage.address import sanitise
-from common.tables import Job, Model, ModelReservation
+from common.tables.job import Job
+from common.tables.model import Model, ModelReservation
 
 ModelStatus = Literal["draft", "under_review", "approved", "deprecated"]
 ModelType = Literal["base", "trained"]

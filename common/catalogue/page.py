@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, desc, tuple_
@@ -11,12 +11,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common import cursor
 from common.cursor import Instant
-from common.tables import Dataset, Model
 
 DEFAULT_LIMIT = 100
 GREATEST_LIMIT = 1000
 
-Row = TypeVar("Row", Model, Dataset)
+if TYPE_CHECKING:
+    from common.tables.dataset import Dataset
+    from common.tables.model import Model
+
+Row = TypeVar("Row", "Model", "Dataset")
 
 
 @dataclass(frozen=True, slots=True)

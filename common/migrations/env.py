@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import pkgutil
+from importlib import import_module
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -13,8 +15,10 @@ from common import tables
 LOCK_TIMEOUT = "5s"
 ONE_AT_A_TIME = 7_305_143
 
+for noun in pkgutil.iter_modules(tables.__path__, "common.tables."):
+    import_module(noun.name)
+
 target_metadata = SQLModel.metadata
-assert tables.Job.metadata is target_metadata
 
 
 def _migrate(connection: Connection) -> None:

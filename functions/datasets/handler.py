@@ -17,7 +17,7 @@ from common.errors import Conflict, NotFound
 from common.settings import Storage
 from common.storage import address
 from common.storage.objects import Objects
-from common.tables import Dataset
+from common.tables.dataset import Dataset
 from common.tokens.user_token import Role, User
 from functions.datasets.schema import NewDataset
 

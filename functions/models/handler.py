@@ -20,7 +20,7 @@ from common.errors import Conflict, Invalid, NotFound, Violation
 from common.settings import Storage
 from common.storage import address
 from common.storage.objects import Objects
-from common.tables import Model
+from common.tables.model import Model
 from common.tokens.user_token import Role, User
 from functions.models.schema import NewModel
 

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from common.tables import Beat, Heartbeat
+from common.tables.telemetry import Beat, Heartbeat
 from tests.keys import SECRET
 
 POOL = 16
