@@ -229,16 +229,20 @@ class Timing(Concern):
 
 @dataclass(frozen=True, slots=True)
 class Cluster(Concern):
-    """Where trainers run; without a kubeconfig, the pod's service account speaks."""
+    """Where trainers run, and the queue in which they wait, if there is one; without a kubeconfig,
+    the pod's service account speaks."""
 
     namespace: str
     kubeconfig: Path | None
+    queue: str | None = None
 
     @classmethod
     def read(cls, reader: Reader) -> Self:
         kubeconfig = reader.text("KUBECONFIG", "-")
         return cls(
-            reader.text("TRAINER_NAMESPACE"), None if kubeconfig == "-" else Path(kubeconfig)
+            reader.text("TRAINER_NAMESPACE"),
+            None if kubeconfig == "-" else Path(kubeconfig),
+            reader.value("TRAINER_QUEUE", str.strip, " ") or None,
         )
 
 

@@ -12,6 +12,7 @@ import asyncpg
 from common.events import Event
 from common.jobs.retry import RetryRules
 from common.jobs.state import Trigger
+from common.launch.plan import Site
 from common.settings import Storage
 from common.storage import address
 from common.storage.objects import Objects
@@ -37,6 +38,7 @@ class World:
     published: list[Event] = field(default_factory=list[Event])
     broker_is_up: bool = True
     limits: Limits = LIMITS
+    site: Site = SITE
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
@@ -47,7 +49,7 @@ class World:
             pool=self.pool,
             cluster=self.cluster.client,
             objects=self.objects,
-            site=replace(SITE, storage=self.storage),
+            site=replace(self.site, storage=self.storage),
             publish=self._publish,
             rules=lambda: rules,
             retention=Retention,

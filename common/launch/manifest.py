@@ -24,6 +24,7 @@ CONTAINER = "trainer"
 NOBODY = 65532
 CREDENTIAL = "token"
 RESULT_PUT_URL = "result-put-url"
+QUEUE = "kueue.x-k8s.io/queue-name"
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,20 @@ def labels_of(job_id: UUID, attempt: int, trace_id: str) -> dict[str, str]:
     return identity | {"trace-id": trace_id}
 
 
-def job(trainee: Trainee, addresses: Addresses, namespace: str) -> Json:
-    """The Job. It has no time to live: status-sync gives it one when the evidence is safe."""
+def job(
+    trainee: Trainee, addresses: Addresses, namespace: str, *, queue: str | None = None
+) -> Json:
+    """The Job. It has no time to live: status-sync gives it one when the evidence is safe. With a
+    queue it is suspended until Kueue admits it."""
     labels = labels_of(trainee.job_id, trainee.attempt, trainee.trace_id)
     name = name_of(trainee.job_id, trainee.attempt)
+    queued = {QUEUE: queue} if queue else {}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "metadata": {"name": name, "namespace": namespace, "labels": labels | queued},
         "spec": {
+            **({"suspend": True} if queue else {}),
             "backoffLimit": 0,
             "completions": 1,
             "parallelism": 1,

@@ -44,6 +44,7 @@ class Site:
     start_allowance: timedelta
     storage: Storage
     ring: KeyRing
+    queue: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def site_of(environ: Environ) -> Site:
         tracking=tracking.url,
         heartbeat_interval=beats.interval,
     )
-    return Site(cluster.namespace, addresses, start.limit, storage, keys.ring)
+    return Site(cluster.namespace, addresses, start.limit, storage, keys.ring, cluster.queue)
 
 
 async def fix(
@@ -129,11 +130,16 @@ def _fixed(row: Mapping[str, Any], site: Site, now: datetime) -> list[dict[str, 
     issued_at: datetime | None = row["token_issued_at"]
     if row["plan"] is not None and issued_at and now - issued_at < job_token.LIFETIME / 2:
         return []
-    plan = row["plan"] or {"job": manifest.job(_trainee(row, site), site.addresses, site.namespace)}
+    plan = row["plan"] or {"job": _job(row, site)}
     # Tokens count in whole seconds: what is kept is what they are derived from.
     instant = now.astimezone(UTC).replace(microsecond=0)
     identity = {"job_id": row["id"], "attempt": row["attempt"]}
     return [identity | {"plan": plan, "token_issued_at": instant, "was": issued_at}]
+
+
+def _job(row: Mapping[str, Any], site: Site) -> Json:
+    trainee = _trainee(row, site)
+    return manifest.job(trainee, site.addresses, site.namespace, queue=site.queue)
 
 
 def _trainee(row: Mapping[str, Any], site: Site) -> Trainee:

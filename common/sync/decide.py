@@ -93,7 +93,7 @@ def _about(
         yield change
     elif job is None and row.launched_at is not None:
         yield Suspect(row)
-    elif job is not None and pod is not None and _needs_token(row, pod, now):
+    elif job is not None and (pod or job.suspended) and _needs_token(row, pod, now):
         yield Reissue(row, job)
 
 
@@ -105,6 +105,8 @@ def _change(
     now: datetime,
     limits: Limits,
 ) -> Ended | Exceeded | Alive | Stalled | None:
+    if job and job.suspended and _was_taken_out(row, job, pod):
+        return _taken_out(row, job, pod, now)
     if (pod and pod.ended) or (job and job.finished):
         return _ended(row, job, pod, now)
     if _ran(row, now) > row.max_duration:
@@ -118,6 +120,20 @@ def _change(
     if pod and pod.running and row.status is not Status.RUNNING:
         return Alive(row)
     return _stalled(row, now, limits)
+
+
+def _was_taken_out(row: Row, job: SeenJob, pod: SeenPod | None) -> bool:
+    ran = pod.ended if pod else row.status is Status.RUNNING
+    return ran and not job.finished
+
+
+def _taken_out(row: Row, job: SeenJob, pod: SeenPod | None, now: datetime) -> Ended:
+    """The queue suspended what ran, to let others go first. Another attempt waits in its stead:
+    the same one, admitted again, would begin without its checkpoint."""
+    since = (pod.ended_at if pod else None) or job.suspended_at
+    final = since is None or now - since >= END_GRACE
+    evidence = Evidence(reasons=("Preempted",), node=pod.node if pod else None)
+    return Ended(row, evidence, "the queue took it out to let others go first", pod, final)
 
 
 def _ended(row: Row, job: SeenJob | None, pod: SeenPod | None, now: datetime) -> Ended:
@@ -191,11 +207,12 @@ def _grace_over(row: Row, now: datetime, limits: Limits) -> Iterator[Decision]:
         yield Gone(row, "cancelled; its grace is over")
 
 
-def _needs_token(row: Row, pod: SeenPod, now: datetime) -> bool:
+def _needs_token(row: Row, pod: SeenPod | None, now: datetime) -> bool:
     """Past half of the token's life, or where a pod waits so long that its Secret may be lost."""
     if row.token_issued_at is None or row.launched_at is None:
         return False
-    return now - row.token_issued_at > (SECRET_PATIENCE if pod.creating else LIFETIME / 2)
+    waits = pod is not None and pod.creating
+    return now - row.token_issued_at > (SECRET_PATIENCE if waits else LIFETIME / 2)
 
 
 def _bad_since(row: Row, pod: SeenPod | None, now: datetime, limits: Limits) -> datetime | None:

@@ -83,6 +83,7 @@ class SeenJob:
     ttl: int | None = None
     deleting: bool = False
     suspended: bool = False
+    suspended_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -192,8 +193,8 @@ def _key(item: Json) -> Key | None:
 
 def _job(key: Key, item: Json) -> SeenJob:
     metadata, spec, status = item["metadata"], item.get("spec") or {}, item.get("status") or {}
-    ends = [c for c in _true(status) if c["type"] in ("Complete", "Failed")]
-    end = ends[0] if ends else {}
+    conditions = {c["type"]: c for c in _true(status)}
+    end = conditions.get("Complete") or conditions.get("Failed") or {}
     return SeenJob(
         key=key,
         name=metadata["name"],
@@ -205,6 +206,7 @@ def _job(key: Key, item: Json) -> SeenJob:
         ttl=spec.get("ttlSecondsAfterFinished"),
         deleting="deletionTimestamp" in metadata,
         suspended=bool(spec.get("suspend")),
+        suspended_at=_instant(conditions.get("Suspended", {}).get("lastTransitionTime")),
     )
 
 

@@ -8,7 +8,7 @@ import yaml
 from tests.manifests.objects import ROOT
 
 FOLDER = ROOT.parent / "shared" / "crds"
-USED = ("serving", "eventing", "gateway-api")
+USED = ("serving", "eventing", "gateway-api", "kueue")
 Schema = dict[str, Any]
 
 

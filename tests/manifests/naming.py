@@ -18,6 +18,7 @@ BY_NAME = {
     "certificateRefs": "Secret",
     "parentRefs": "Gateway",
     "backendRefs": "Service",
+    "flavors": "ResourceFlavor",
 }
 BY_VALUE = {
     "serviceAccountName": "ServiceAccount",
@@ -25,10 +26,11 @@ BY_VALUE = {
     "claimName": "PersistentVolumeClaim",
     "gatewayClassName": "GatewayClass",
     "broker": "Broker",
+    "clusterQueue": "ClusterQueue",
 }
 # Objects that say which kind they name.
 BY_KIND = {"ref", "roleRef", "subjects", "reference", "config"}
-NOT_IN_A_NAMESPACE = {"GatewayClass", "Namespace"}
+NOT_IN_A_NAMESPACE = {"ClusterQueue", "GatewayClass", "Namespace", "ResourceFlavor"}
 
 
 def names(manifest: Manifest) -> Iterator[Target]:

@@ -1,15 +1,11 @@
 """The component oidc, on top of production: who may send, and to whom deliveries are addressed."""
 
-import os
-from pathlib import Path
-
 import pytest
-import yaml
 
 from tests.manifests import crds
-from tests.manifests.build import OVERLAYS, build, needs_kubectl
+from tests.manifests.build import needs_kubectl, with_component
 from tests.manifests.naming import dangling
-from tests.manifests.objects import ROOT, Manifest, at, group_of, name_of
+from tests.manifests.objects import Manifest, at, group_of, name_of
 from tests.manifests.validity import violations
 
 pytestmark = needs_kubectl
@@ -19,17 +15,7 @@ ENV = "spec/template/spec/containers/env/name"
 
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, ...]:
-    folder = tmp_path_factory.mktemp("overlay").resolve()
-    kustomization = {
-        "resources": [_from(folder, OVERLAYS / "prod")],
-        "components": [_from(folder, ROOT / "infra" / "components" / "oidc")],
-    }
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization), encoding="utf-8")
-    return build(folder)
-
-
-def _from(folder: Path, target: Path) -> str:
-    return os.path.relpath(target, folder)
+    return with_component(tmp_path_factory.mktemp("overlay").resolve(), "prod", "oidc")
 
 
 def of_kind(objects: tuple[Manifest, ...], kind: str, group: str) -> list[Manifest]:

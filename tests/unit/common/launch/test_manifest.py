@@ -100,6 +100,13 @@ class TestJob:
         assert job["metadata"]["labels"] == labels
         assert job["spec"]["template"]["metadata"]["labels"] == labels
 
+    def test_waits_suspended_in_a_queue_where_there_is_one(self):
+        job = manifest.job(trainee_of(), ADDRESSES, "trainers", queue="gpus")
+        kubernetes_validate.validate(job, "1.33", strict=True)
+        assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
+        assert job["spec"]["suspend"] is True
+        assert "suspend" not in job_of(trainee_of())["spec"]
+
     def test_runs_once_and_has_no_time_to_live(self):
         spec = job_of(trainee_of())["spec"]
         assert spec["backoffLimit"] == 0
