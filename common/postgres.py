@@ -13,7 +13,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from common.settings import Database
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 
 Connection = asyncpg.Connection | PoolConnectionProxy
 Queryable = Connection | asyncpg.Pool

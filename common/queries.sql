@@ -110,17 +110,46 @@ from held as change
 where beats.job_id = change.job_id;
 
 -- name: insert_events
--- The timeline's next lines, which are the outbox's too.
+-- The timeline's next lines, which are the outbox's too; and a delivery for each webhook of the
+-- project that wants to be told, and for each address that the job names.
+with event as (
+    select *, substring(type from '^dev\.eventrain\.(.+)\.v1$') as short
+    from jsonb_to_recordset($1::jsonb) as event (
+        id uuid, job_id uuid, sequence bigint, type text, source text, at timestamptz, attempt int,
+        status_from text, status_to text, data jsonb, traceparent text
+    )
+),
+delivery as (
+    insert into webhook_deliveries (
+        id, project_id, webhook_id, job_id, event_id, event_type, url, state, next_at, created_at
+    )
+    select
+        gen_random_uuid(), jobs.project_id, target.webhook_id, event.job_id, event.id, event.type,
+        target.url, 'due', event.at, event.at
+    from event
+    join jobs on jobs.id = event.job_id
+    cross join lateral (
+        select webhooks.id as webhook_id, webhooks.url
+        from webhooks
+        where webhooks.project_id = jobs.project_id and webhooks.events ? event.short
+        union all
+        select null, jsonb_array_elements_text(
+            case
+                when event.short = 'job.started'
+                    then jobs.request #> '{notifications,onStart}'
+                when event.short in ('job.succeeded', 'job.failed', 'job.cancelled')
+                    then jobs.request #> '{notifications,onCompletion}'
+            end
+        )
+    ) as target
+)
 insert into job_events (
     id, job_id, sequence, type, source, at, attempt, status_from, status_to, data, traceparent,
     next_at
 )
 select
     id, job_id, sequence, type, source, at, attempt, status_from, status_to, data, traceparent, at
-from jsonb_to_recordset($1::jsonb) as event (
-    id uuid, job_id uuid, sequence bigint, type text, source text, at timestamptz, attempt int,
-    status_from text, status_to text, data jsonb, traceparent text
-);
+from event;
 
 -- name: insert_attempts
 -- A new attempt for each job that is submitted or tried again, with its fence.
@@ -984,3 +1013,216 @@ where id = any(
     )
 )
 returning uri;
+
+-- Webhooks.
+
+-- name: insert_webhook
+-- A project's standing wish to be told, as long as it has not too many.
+insert into webhooks (id, project_id, url, events, created_by, created_at)
+select $1, $2, $3, $4::jsonb, $5, $6
+where (select count(*) from webhooks where project_id = $2) < $7::int
+returning *;
+
+-- name: read_webhook
+-- One of them.
+select * from webhooks where id = $1;
+
+-- name: list_webhooks
+-- All of some projects.
+select * from webhooks where project_id = any($1::uuid[]) order by created_at, id;
+
+-- name: delete_webhook
+-- Gone, with what signed for it.
+with gone as (delete from webhook_secrets where owner_id = $1)
+delete from webhooks where id = $1;
+
+-- name: rotate_secret
+-- A new secret; the one before stays in force for a while.
+insert into webhook_secrets as held (owner_id, secret)
+values ($1, $2)
+on conflict (owner_id) do update
+set former_secret = held.secret, former_until = $3::timestamptz, secret = excluded.secret;
+
+-- name: claim_deliveries
+-- Due deliveries, each for one sender until its lease is over, with the event and what signs it.
+with due as (
+    select id
+    from webhook_deliveries
+    where
+        state = 'due' and next_at <= $1
+        and (leased_until is null or leased_until <= $1)
+        and ($2::uuid is null or job_id = $2)
+    order by next_at
+    limit $3
+    for update skip locked
+),
+claimed as (
+    update webhook_deliveries as d
+    set tries = d.tries + 1, leased_until = $1::timestamptz + $4::interval
+    from due
+    where d.id = due.id
+    returning d.*
+)
+select
+    claimed.id as delivery_id, claimed.tries as delivery_tries, claimed.url, claimed.project_id,
+    claimed.webhook_id, claimed.event_id, claimed.event_type, claimed.leased_until,
+    claimed.created_at, held.secret, held.former_secret, held.former_until,
+    e.id, e.job_id, e.sequence, e.type, e.source, e.at, e.data, e.traceparent
+from claimed
+left join webhook_secrets as held
+    on held.owner_id = coalesce(claimed.webhook_id, claimed.project_id)
+left join job_events as e on e.id = claimed.event_id;
+
+-- name: note_delivery
+-- What came of a try, unless the lease has run out and another has it.
+update webhook_deliveries
+set
+    state = $3,
+    next_at = $4,
+    finished_at = case when $3 = 'due' then null else $5::timestamptz end,
+    leased_until = null,
+    tried = case when jsonb_array_length(tried) >= 20 then tried - 0 else tried end || $6::jsonb
+where id = $1 and leased_until = $2 and state = 'due';
+
+-- name: list_deliveries
+-- A page of what was told, the newest first; a filter that is null holds for all.
+select *
+from webhook_deliveries
+where
+    project_id = any($1::uuid[])
+    and ($2::uuid is null or webhook_id = $2)
+    and ($3::uuid is null or job_id = $3)
+    and ($4::text is null or state = $4)
+    and ($5::timestamptz is null or (created_at, id) < ($5, $6::uuid))
+order by created_at desc, id desc
+limit $7;
+
+-- name: read_delivery
+-- One of them.
+select * from webhook_deliveries where id = $1;
+
+-- name: redeliver
+-- From the beginning and at once, unless it is being sent.
+update webhook_deliveries
+set state = 'due', tries = 0, next_at = $2, finished_at = null, leased_until = null
+where id = $1 and (leased_until is null or leased_until <= $2)
+returning *;
+
+-- name: insert_test_delivery
+-- One that tells of nothing.
+insert into webhook_deliveries (
+    id, project_id, webhook_id, event_type, url, state, next_at, created_at
+)
+values ($1, $2, $3, $4, $5, 'due', $6, $6)
+returning *;
+
+-- name: any_delivery_due
+-- Whether there is something to send that nobody sends.
+select exists (
+    select from webhook_deliveries
+    where state = 'due' and next_at <= $1 and (leased_until is null or leased_until <= $1)
+);
+
+-- name: sweep_deliveries
+-- What was told, or given up, long ago.
+delete from webhook_deliveries
+where ctid = any(
+    array(
+        select ctid from webhook_deliveries where state <> 'due' and finished_at < $1 limit $2
+    )
+)
+returning 1;
+
+-- Watching jobs.
+
+-- name: watch_jobs
+-- Those of the watched jobs that are not as they were: any update of a row changes its xmin.
+select
+    jobs.*,
+    beats.last_seen,
+    beats.progressed_at,
+    beats.sequence as beat_sequence,
+    beats.reported,
+    beats.body as beat,
+    found.version
+from unnest($1::uuid[], $2::text[]) as known (id, version)
+join jobs using (id)
+left join beats on beats.job_id = jobs.id
+cross join lateral (
+    select concat(jobs.xmin::text, '.', beats.xmin::text) as version
+) as found
+where known.version is distinct from found.version;
+
+-- name: watch_timelines
+-- What each job's timeline has beyond a place, state changes and reports apart, in the order of
+-- their numbers.
+select line.*
+from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as place (job_id, change, report)
+cross join lateral (
+    (
+        select
+            job_id, at, 0 as kind, sequence as number, type, source, attempt, status_from,
+            status_to, data
+        from job_events
+        where job_events.job_id = place.job_id and sequence > place.change
+        order by sequence
+        limit $4
+    )
+    union all
+    (
+        select
+            job_id, received_at, 1, number, type, 'trainer', attempt, null, null, payload
+        from reports
+        where reports.job_id = place.job_id and number > place.report and type <> 'log'
+        order by number
+        limit $4
+    )
+) as line
+order by job_id, kind, number;
+
+-- name: watch_heartbeats
+-- The heartbeats of each job beyond a place, until so many bytes are filled.
+select beat.*
+from unnest($1::uuid[], $2::int[], $3::bigint[]) as place (job_id, attempt, sequence)
+cross join lateral (
+    select
+        page.*, size, sum(size) over (order by attempt, sequence rows unbounded preceding) as filled
+    from (
+        select job_id, attempt, sequence, received_at, body
+        from heartbeats
+        where
+            heartbeats.job_id = place.job_id
+            and (heartbeats.attempt, heartbeats.sequence) > (place.attempt, place.sequence)
+        order by attempt, sequence
+        limit $4
+    ) as page, octet_length(body::text) as size
+) as beat
+where filled - size < $5
+order by job_id, attempt, sequence;
+
+-- name: watch_lists
+-- The pages of several lists of jobs, as list_jobs would give each: which job, in which version.
+select wanted.list, page.id, page.version
+from jsonb_to_recordset($1::jsonb) as wanted (
+    list int, projects uuid[], statuses text[], model_id uuid, submitted_by text, labels jsonb,
+    pattern text, size int
+)
+cross join lateral (
+    select jobs.id, concat(jobs.xmin::text, '.', beats.xmin::text) as version, submitted_at
+    from jobs
+    left join beats on beats.job_id = jobs.id
+    where
+        project_id = any(wanted.projects)
+        and (wanted.statuses is null or jobs.status = any(wanted.statuses))
+        and (wanted.model_id is null or jobs.model_id = wanted.model_id)
+        and (wanted.submitted_by is null or jobs.submitted_by = wanted.submitted_by)
+        and (wanted.labels is null or jobs.labels @> wanted.labels)
+        and (
+            wanted.pattern is null
+            or lower(jobs.name) like wanted.pattern
+            or jobs.id::text like wanted.pattern
+        )
+    order by jobs.submitted_at desc, jobs.id desc
+    limit wanted.size
+) as page
+order by wanted.list, page.submitted_at desc, page.id desc;

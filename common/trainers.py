@@ -60,6 +60,7 @@ class Trainers(msgspec.Struct, rename="camel", forbid_unknown_fields=True, froze
     train_job_spec: TrainJobSpec = TrainJobSpec()
     allowed_buckets: list[str] = []
     allow_private_webhooks: bool = False
+    allow_http_webhooks: bool | None = None
 
     def allows_image(self, image: str) -> bool:
         """Whether a job may name this image itself."""

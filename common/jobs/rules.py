@@ -160,9 +160,10 @@ def _depth(value: Any) -> int:
 
 def _webhooks(request: JobRequest, offer: Offer) -> Iterator[Violation]:
     hooks = request.notifications
+    policy = webhook.policy_of(offer.trainers, offer.environment)
     for name, urls in (("onStart", hooks.on_start), ("onCompletion", hooks.on_completion)):
         for index, url in enumerate(urls):
-            problem = webhook.problem(url, private=offer.trainers.allow_private_webhooks)
+            problem = webhook.problem(url, policy)
             if problem:
                 yield Violation(f"notifications.{name}.{index}", problem)
 

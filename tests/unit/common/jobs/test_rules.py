@@ -228,7 +228,21 @@ class TestRules:
         assert (time.process_time() - began) / 50 < 0.001
 
     def test_webhooks_inside_are_allowed_where_the_configuration_says_so(self) -> None:
-        read, _ = request.read(with_hook("http://127.0.0.1:9/hook"))
+        read, _ = request.read(with_hook("http://127.0.0.1:9000/hook"))
         inside = msgspec.structs.replace(OFFER.trainers, allow_private_webhooks=True)
         offer = Offer("dev", OFFER.gpu_types, inside, "eventrain")
         assert list(rules.check(read, offer, PROJECT)) == []
+
+    def test_webhooks_in_prod_are_told_over_https_unless_the_configuration_says_otherwise(
+        self,
+    ) -> None:
+        read, _ = request.read(with_hook("http://hooks.example.com/"))
+        prod = Offer("prod", OFFER.gpu_types, OFFER.trainers, "eventrain")
+        plain = msgspec.structs.replace(OFFER.trainers, allow_http_webhooks=True)
+        lax = Offer("prod", OFFER.gpu_types, plain, "eventrain")
+        (found,) = rules.check(read, prod, PROJECT)
+        assert (found.field, found.reason) == (
+            "notifications.onCompletion.0",
+            "must begin with https://",
+        )
+        assert list(rules.check(read, lax, PROJECT)) == []

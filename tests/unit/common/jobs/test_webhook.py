@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.jobs.webhook import problem
+from common.jobs.webhook import Policy, is_public, problem
 
 PRIVATE = [
     *(
@@ -28,21 +28,23 @@ PUBLIC = [
     *("[2606:4700::1111]", "[::ffff:8.8.8.8]", "xn--bcher-kva.example", "bücher.example"),
     *("7.example.com", "0x7f.example.com", "local.example", "internal.example"),
 ]
+OUTSIDE = Policy(http=True)
+ANYWHERE = Policy(private=True, http=True)
 
 
 class TestProblem:
     @pytest.mark.parametrize("host", PRIVATE)
     @pytest.mark.parametrize("scheme", ["http", "https"])
     def test_refuses_what_only_we_can_reach(self, scheme: str, host: str) -> None:
-        assert problem(f"{scheme}://{host}/hook", private=False) is not None
+        assert problem(f"{scheme}://{host}/hook", OUTSIDE) is not None
 
     @pytest.mark.parametrize("host", PUBLIC)
     def test_takes_what_everybody_can_reach(self, host: str) -> None:
-        assert problem(f"https://{host}/hook?x=1", private=False) is None
+        assert problem(f"https://{host}/hook?x=1", OUTSIDE) is None
 
-    @pytest.mark.parametrize("host", ["127.0.0.1:9", "localhost", "[::1]", "postgres"])
+    @pytest.mark.parametrize("host", ["127.0.0.1:9000", "localhost", "[::1]", "postgres"])
     def test_takes_what_only_we_can_reach_where_that_is_allowed(self, host: str) -> None:
-        assert problem(f"http://{host}/hook", private=True) is None
+        assert problem(f"http://{host}/hook", ANYWHERE) is None
 
     @pytest.mark.parametrize(
         "url",
@@ -53,4 +55,34 @@ class TestProblem:
         ],
     )
     def test_refuses_what_is_no_web_address_or_holds_a_password(self, url: str) -> None:
-        assert problem(url, private=True) is not None
+        assert problem(url, ANYWHERE) is not None
+
+    def test_takes_http_only_where_that_is_allowed(self) -> None:
+        assert problem("http://hooks.example.com/", Policy()) == "must begin with https://"
+        assert problem("https://hooks.example.com/", Policy()) is None
+
+    @pytest.mark.parametrize("port", [0, 22, 25, 445, 1023])
+    def test_refuses_ports_of_other_services(self, port: int) -> None:
+        assert problem(f"https://hooks.example.com:{port}/", ANYWHERE) is not None
+
+    @pytest.mark.parametrize("port", [80, 443, 1024, 8443, 65535])
+    def test_takes_ports_of_the_web(self, port: int) -> None:
+        assert problem(f"https://hooks.example.com:{port}/", ANYWHERE) is None
+
+
+class TestIsPublic:
+    """What a name resolves to."""
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            *("127.0.0.1", "10.0.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1"),
+            *("::1", "fe80::1%eth0", "fd00::1", "::ffff:127.0.0.1", "64:ff9b::a00:1", "no address"),
+        ],
+    )
+    def test_is_false_for_what_leads_inside(self, address: str) -> None:
+        assert not is_public(address)
+
+    @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
+    def test_is_true_for_the_world(self, address: str) -> None:
+        assert is_public(address)
