@@ -1,8 +1,8 @@
 """`python -m common.serve`: the entry point of every function.
 
 FUNCTION_TARGET names the function, PORT and BIND_ADDRESS say where it listens. A function is a
-target of the functions framework; the framework's wrapper costs more than a hot function's whole
-work, so those that say `HOT = True` are served without it.
+target of the functions framework (`common/target.py`), and is served here without it: importing it
+costs a cold start more than a hot function's whole import, its wrapper more than such a one's work.
 """
 
 import asyncio
@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from types import ModuleType
 from typing import Any, NoReturn
 
 import uvicorn
@@ -52,25 +51,7 @@ def load(target: str, environ: Mapping[str, str]) -> Any:
         if not f"functions.{target}.app".startswith(wrong.name or "?"):
             raise
         raise SettingsError([f"there is no function {target!r}"]) from None
-    app = module.create_app(environ)
-    return app if getattr(module, "HOT", False) else _through_framework(module, app)
-
-
-def _through_framework(module: ModuleType, inner: Any) -> Any:
-    from functions_framework.aio import create_asgi_app_from_module
-    from starlette.exceptions import HTTPException
-
-    app = create_asgi_app_from_module("main", module.__file__, "http", module, module.__spec__)
-    app.state.function = inner
-    app.router.lifespan_context = lambda _: inner.router.lifespan_context(inner)
-
-    # What the framework would refuse by itself (a method it does not list, /favicon.ico), the
-    # function refuses in the envelope: a Starlette handler may return any ASGI application.
-    async def hand_over(request: object, refusal: Exception) -> Any:
-        return inner
-
-    app.add_exception_handler(HTTPException, hand_over)
-    return app
+    return module.create_app(environ)
 
 
 def _config(app: Any, environ: Mapping[str, str]) -> uvicorn.Config:

@@ -47,14 +47,14 @@ def started_function(name: str, environ: Mapping[str, str]) -> Iterator[Served]:
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        _wait_until_ready(f"{address}/readyz", process)
+        wait_until_ready(f"{address}/readyz", process)
         yield Served(process, address)
     finally:
         process.terminate()
         process.wait(15)
 
 
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 30
     while True:
         assert process.poll() is None, f"it ended with {process.returncode}"

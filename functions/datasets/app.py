@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 
-from common import web
+from common import target, web
 from common.catalogue import body, dataset
 from common.catalogue.page import DEFAULT_LIMIT, Page
 from common.catalogue.preview import GREATEST_LIMIT
@@ -47,7 +47,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
 
 async def main(request: Any) -> Any:
     """The functions framework's target."""
-    return request.app.state.function
+    return await target.hand_over(request, create_app)
 
 
 @routes.get("", response_model=Success[list[Dataset]], responses=LISTED)

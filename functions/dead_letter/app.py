@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
 
-from common import events, web
+from common import events, target, web
 from common.events import Event, Publisher
 from common.letter import Letters
 from common.settings import Broker, Storage, UserKeys, load
@@ -84,7 +84,7 @@ def _routes() -> APIRouter:
 
 async def main(request: Any) -> Any:
     """The functions framework's target."""
-    return request.app.state.function
+    return await target.hand_over(request, create_app)
 
 
 async def _is_ready(state: State) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from common import callback, openapi, postgres
+from common import callback, openapi, postgres, target
 from common.asgi import App, Request, Route
 from common.config_file import ConfigFile
 from common.events import Publisher
@@ -27,7 +27,6 @@ from common.tokens.job_token import JobTokens
 from functions.done.handler import done
 from functions.done.schema import Addresses, Granted
 
-HOT = True
 PATH = "/v1/jobs/{jobId}/done"
 ADDRESSES = "/v1/jobs/{jobId}/addresses"
 OPERATIONS = [
@@ -97,7 +96,7 @@ def create_app(environ: Mapping[str, str]) -> App:
 
 async def main(request: Any) -> Any:
     """The functions framework's target."""
-    return request.app.state.function
+    return await target.hand_over(request, create_app)
 
 
 def _granted(wanted: Addresses, grants: Grants, storage: Storage, now: datetime) -> Granted:

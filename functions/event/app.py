@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from common import callback, openapi, postgres
+from common import callback, openapi, postgres, target
 from common.asgi import App, Request, Route
 from common.events import Publisher
 from common.jobs import life
@@ -24,7 +24,6 @@ from common.tokens.job_token import JobTokens
 from functions.event.handler import event
 from functions.event.schema import Answer
 
-HOT = True
 PATH = "/v1/jobs/{jobId}/event"
 OPERATION = Operation("POST", PATH, "Tell what happened in the training", Event, Answer)
 
@@ -76,7 +75,7 @@ def create_app(environ: Mapping[str, str]) -> App:
 
 async def main(request: Any) -> Any:
     """The functions framework's target."""
-    return request.app.state.function
+    return await target.hand_over(request, create_app)
 
 
 def _now() -> datetime:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Response
 
 from common import gpu_types as offered
-from common import web
+from common import target, web
 from common.config_file import ConfigFile
 from common.environ import ENVIRONMENTS
 from common.gpu_types import GpuTypes
@@ -52,5 +52,5 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
 
 
 async def main(request: Any) -> Any:
-    """The target of the functions framework: hands over to the application."""
-    return request.app.state.function
+    """The functions framework's target."""
+    return await target.hand_over(request, create_app)

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from common import callback, openapi, postgres
+from common import callback, openapi, postgres, target
 from common.asgi import App, Request, Route
 from common.events import Publisher
 from common.jobs import beat, life
@@ -25,7 +25,6 @@ from common.tokens.job_token import JobTokens
 from functions.heartbeat.handler import heartbeat
 from functions.heartbeat.schema import Answer
 
-HOT = True
 PATH = "/v1/jobs/{jobId}/heartbeat"
 OPERATION = Operation("POST", PATH, "Say that the training is alive", Heartbeat, Answer)
 
@@ -93,7 +92,7 @@ def create_app(environ: Mapping[str, str]) -> App:
 
 async def main(request: Any) -> Any:
     """The functions framework's target."""
-    return request.app.state.function
+    return await target.hand_over(request, create_app)
 
 
 _ANSWERED = b'{"status":"success","message":"OK","data":%b}'

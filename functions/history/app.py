@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 from fastapi import APIRouter, FastAPI, Response
 
-from common import postgres, web
+from common import postgres, target, web
 from common.jobs.course import Wanted
 from common.jobs.history import Metric, Sign
 from common.settings import Database, JobKeys, Storage, UserKeys, load
@@ -161,8 +161,8 @@ def _sign(storage: Storage, uri: str) -> str | None:
 
 
 async def main(request: Any) -> Any:
-    """The target of the functions framework: hands over to the application."""
-    return request.app.state.function
+    """The functions framework's target."""
+    return await target.hand_over(request, create_app)
 
 
 def _now() -> datetime:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
 
-from common import postgres, web
+from common import postgres, target, web
 from common.events import Publisher
 from common.jobs.outbox import Outbox
 from common.jobs.reading import Filter
@@ -105,8 +105,8 @@ def _add(routes: APIRouter, method: str, path: str, endpoint: Any, summary: str)
 
 
 async def main(request: Any) -> Any:
-    """The target of the functions framework: hands over to the application."""
-    return request.app.state.function
+    """The functions framework's target."""
+    return await target.hand_over(request, create_app)
 
 
 def _now() -> datetime:

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 from fastapi import FastAPI
 
-from common import postgres, web
+from common import postgres, target, web
 from common.errors import Poison
 from common.events import Event, Publisher
 from common.jobs.outbox import Outbox
@@ -66,7 +66,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
 
 async def main(request: Any) -> Any:
     """The functions framework's target."""
-    return request.app.state.function
+    return await target.hand_over(request, create_app)
 
 
 def _job_of(event: Event) -> UUID:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
-from common import web
+from common import target, web
 from common.catalogue import body, model
 from common.catalogue.model import ModelStatus
 from common.catalogue.page import DEFAULT_LIMIT, Page
@@ -47,7 +47,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
 
 async def main(request: Any) -> Any:
     """The functions framework's target."""
-    return request.app.state.function
+    return await target.hand_over(request, create_app)
 
 
 @routes.get("", response_model=Success[list[Model]], responses=LISTED)

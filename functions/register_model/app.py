@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, Response
 
-from common import postgres, web
+from common import postgres, target, web
 from common.catalogue.project import demand
 from common.errors import Poison
 from common.events import Event, Publisher
@@ -53,7 +53,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
 
 async def main(request: Any) -> Any:
     """The functions framework's target."""
-    return request.app.state.function
+    return await target.hand_over(request, create_app)
 
 
 def _routes(beats: Beats) -> APIRouter:

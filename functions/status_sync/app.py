@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, Response
 
-from common import postgres, web
+from common import postgres, target, web
 from common.config_file import ConfigFile
 from common.events import Event, Publisher
 from common.jobs.retry import RetryRules
@@ -73,7 +73,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
 
 async def main(request: Any) -> Any:
     """The functions framework's target."""
-    return request.app.state.function
+    return await target.hand_over(request, create_app)
 
 
 def _health() -> Any:

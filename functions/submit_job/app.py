@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from common import postgres, trace, web
+from common import postgres, target, trace, web
 from common.events import Publisher
 from common.jobs.offer import OfferFiles
 from common.jobs.outbox import Outbox
@@ -128,8 +128,8 @@ def _parent() -> trace.TraceParent:
 
 
 async def main(request: Any) -> Any:
-    """The target of the functions framework: hands over to the application."""
-    return request.app.state.function
+    """The functions framework's target."""
+    return await target.hand_over(request, create_app)
 
 
 def _now() -> datetime:

@@ -46,16 +46,11 @@ def create_app(environ):
     async def crash():
         raise RuntimeError("secret")
     return web.build_app(title="cool", lifespan=lifespan, ready=ready, routers=[router])
-
-async def main(request):
-    return request.app.state.function
 """
 WARM = """
 import sys
 from contextlib import asynccontextmanager
 from common import asgi
-
-HOT = True
 
 def create_app(environ):
     @asynccontextmanager
@@ -67,9 +62,6 @@ def create_app(environ):
         return sorted({name.partition(".")[0] for name in sys.modules})
     return asgi.App([asgi.Route("GET", "/modules", modules)],
                     lifespan=lifespan, ready=ready, openapi=lambda: {})
-
-async def main(request):
-    return request.app.state.function
 """
 REFUSED = [
     ("GET", "/robots.txt", 404),
@@ -139,9 +131,7 @@ def wait(address: str) -> None:
 
 
 class TestAFunction:
-    def test_runs_its_lifespan_inside_the_framework_and_finishes_what_it_began(
-        self, start: Start
-    ) -> None:
+    def test_opens_and_closes_what_it_needs_and_finishes_what_it_began(self, start: Start) -> None:
         process, address = start("cool", LAX="1")
         wait(address)
         with ThreadPoolExecutor(1) as pool:
@@ -154,7 +144,7 @@ class TestAFunction:
         assert output.splitlines() == ["closed"]
         assert process.returncode == 0
 
-    def test_refuses_in_the_envelope_whatever_the_framework_would_say(self, start: Start) -> None:
+    def test_refuses_in_the_envelope_whatever_is_sent(self, start: Start) -> None:
         _, address = start("cool", LAX="1")
         wait(address)
         for method, path, status in REFUSED:
