@@ -2,17 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 
+from tests.bench.objects import full_job, full_pod, pod_status, stamp
 from tests.kubernetes import Kubernetes
 
 KEYS = {"jobs": "id", "attempts": "job_id", "beats": "job_id", "job_events": "job_id"}
-# A real API server sends some 2 KB of these with each object.
-MANAGED = [{"manager": "kube-controller-manager", "fieldsV1": {"f:status": "x" * 2000}}]
 
 
 class Fleet:
@@ -28,13 +27,13 @@ class Fleet:
         made = [uuid4() for _ in range(count)]
         for table in KEYS:
             await self._copy(table, made)
+        await self._pool.execute(
+            "update beats set last_seen = now(), progressed_at = now(), marker = '3/120/0.41'"
+        )
         job, pod = await self.cluster.job(self._origin), await self.cluster.pod(self._origin)
         assert job
         assert pod
-        # On the local node its kubelet would look after them.
-        pod["spec"]["nodeName"] = "elsewhere"
-        for kind, body in (("jobs", job), ("pods", pod)):
-            body["metadata"]["managedFields"] = MANAGED
+        for kind, body in (("jobs", full_job(job)), ("pods", full_pod(pod))):
             text = json.dumps(body)
             copies = [self._renamed(text, job["metadata"]["uid"], each) for each in made]
             self.cluster.server.insert(kind, copies)
@@ -49,17 +48,16 @@ class Fleet:
         await self._pool.execute(
             "update attempts set started_at = null where job_id = any($1)", job_ids
         )
-        await self._change_pods(job_ids, {"phase": "Pending", "containerStatuses": []})
+        await self._change_pods(job_ids, pod_status("Pending", {}))
 
     async def start(self, job_ids: Sequence[UUID]) -> None:
-        state = {"running": {"startedAt": _stamp(timedelta())}}
-        await self._change_pods(job_ids, {"phase": "Running", "containerStatuses": [_of(state)]})
+        await self._change_pods(job_ids, pod_status("Running", {"running": {"startedAt": stamp()}}))
 
     async def crash(self, job_ids: Sequence[UUID]) -> None:
         """Their programs ended a minute ago, and nobody was told."""
-        at = _stamp(timedelta(minutes=1))
+        at = stamp(timedelta(minutes=1))
         ended = {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": at}}
-        await self._change_pods(job_ids, {"phase": "Failed", "containerStatuses": [_of(ended)]})
+        await self._change_pods(job_ids, pod_status("Failed", ended))
         condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
         failed = {"failed": 1, "conditions": [condition | {"lastTransitionTime": at}]}
         for job_id in job_ids:
@@ -96,11 +94,3 @@ class Fleet:
         if body["metadata"]["uid"] != str(job_id):
             body["metadata"]["uid"] = str(uuid4())
         return body
-
-
-def _of(state: dict[str, Any]) -> dict[str, Any]:
-    return {"name": "trainer", "restartCount": 0, "state": state}
-
-
-def _stamp(ago: timedelta) -> str:
-    return (datetime.now(UTC) - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
