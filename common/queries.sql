@@ -235,23 +235,23 @@ where job_id = any($1::uuid[]);
 select attempt, open, waiting, command from beats where job_id = $1;
 
 -- name: record_heartbeats
--- A group of heartbeats, fenced: the row of each (job, attempt) is locked in id order and keeps
--- the greatest sequence and the body that came with it; history ignores repeats. What is returned
--- was written; who is missing belongs to no present attempt.
+-- A group of heartbeats, fenced: the row of each job is locked in id order, and where it is of the
+-- same attempt keeps the greatest sequence and the body that came with it; history ignores
+-- repeats. What is returned is how each job stands: beats of another attempt were written nowhere.
 with arrived as (
-    select *
+    select job_id, attempt, sequence, marker, body::jsonb as body
     from unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[], $5::text[])
         as a (job_id, attempt, sequence, marker, body)
 ),
 fence as (
-    select beats.job_id, beats.attempt, beats.sequence
+    select job_id, attempt, open, waiting, command
     from beats
-    join (select distinct job_id, attempt from arrived) as mine using (job_id, attempt)
-    order by beats.job_id
-    for no key update of beats
+    where job_id = any($1)
+    order by job_id
+    for no key update
 ),
 newest as (
-    select distinct on (arrived.job_id) arrived.job_id, arrived.sequence, arrived.marker, arrived.body
+    select distinct on (arrived.job_id) arrived.*
     from arrived
     join fence using (job_id, attempt)
     order by arrived.job_id, arrived.sequence desc
@@ -270,20 +270,19 @@ touched as (
             when newest.sequence > beats.sequence then newest.marker else beats.marker
         end,
         body = case
-            when newest.sequence > beats.sequence then newest.body::jsonb else beats.body
+            when newest.sequence > beats.sequence then newest.body else beats.body
         end
     from newest
     where beats.job_id = newest.job_id
-    returning beats.job_id, beats.attempt, beats.open, beats.waiting, beats.command
 ),
 history as (
     insert into heartbeats (job_id, attempt, sequence, received_at, body)
-    select arrived.job_id, arrived.attempt, arrived.sequence, $6, arrived.body::jsonb
+    select arrived.job_id, arrived.attempt, arrived.sequence, $6, arrived.body
     from arrived
     join fence using (job_id, attempt)
     on conflict (job_id, attempt, sequence) do nothing
 )
-select job_id, attempt, open, waiting, command from touched;
+select job_id, attempt, open, waiting, command from fence;
 
 -- name: record_report
 -- One thing that a trainer told, fenced and numbered under the beat's lock; a repeat changes

@@ -40,9 +40,9 @@ class Fence(msgspec.Struct, frozen=True):
 
 async def record(
     connection: Queryable, beats: Sequence[Beat], *, now: datetime
-) -> Mapping[tuple[UUID, int], Fence]:
-    """Writes a group of heartbeats in one statement. What is missing from the answer was written
-    nowhere: `refusal` says why."""
+) -> Mapping[UUID, Fence]:
+    """Writes a group of heartbeats in one statement. The answer is how each job stands that there
+    is; the beats of another attempt than it names were written nowhere."""
     rows = await connection.fetch(
         statement("record_heartbeats"),
         [beat.job_id for beat in beats],
@@ -52,10 +52,7 @@ async def record(
         [beat.body for beat in beats],
         now,
     )
-    return {
-        (job_id, attempt): Fence(attempt, is_open, waiting, command)
-        for job_id, attempt, is_open, waiting, command in rows
-    }
+    return {job_id: Fence(*stands) for job_id, *stands in rows}
 
 
 class Recorder:
@@ -69,7 +66,7 @@ class Recorder:
         self._held: PoolConnectionProxy | None = None
         self._turns = 0
 
-    async def __call__(self, beats: Sequence[Beat]) -> Mapping[tuple[UUID, int], Fence]:
+    async def __call__(self, beats: Sequence[Beat]) -> Mapping[UUID, Fence]:
         """`record` with the time of the call."""
         if self._turns >= TURNS:
             await self.rest()

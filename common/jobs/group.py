@@ -13,7 +13,7 @@ import asyncpg
 from common.errors import Invalid, Unavailable, Violation
 from common.jobs.beat import Beat, Fence
 
-Written = Mapping[tuple[UUID, int], Fence]
+Written = Mapping[UUID, Fence]
 Write = Callable[[Sequence[Beat]], Awaitable[Written]]
 Rest = Callable[[], Awaitable[None]]
 
@@ -42,8 +42,9 @@ class Group:
         self._writer: asyncio.Task[None] | None = None
 
     def add(self, beat: Beat) -> asyncio.Future[Fence | None]:
-        """The fence once the heartbeat is committed; None where none let it pass. Raises
-        Unavailable at once when too many wait."""
+        """How the job stands once the heartbeat is committed, which it is only where its attempt
+        is that of the fence; None where there is no such job. Raises Unavailable at once when too
+        many wait."""
         if len(self._waiting) >= self._bound:
             raise Unavailable("Too many heartbeats are waiting.", retry_after=1)
         future: asyncio.Future[Fence | None] = asyncio.get_running_loop().create_future()
@@ -83,7 +84,7 @@ class Group:
             return
         for beat, future in batch:
             if not future.done():
-                future.set_result(written.get((beat.job_id, beat.attempt)))
+                future.set_result(written.get(beat.job_id))
 
     async def _try_twice(self, beats: Sequence[Beat]) -> Written:
         try:

@@ -35,9 +35,6 @@ class State:
     group: Group
     outbox: Outbox
 
-    async def refusal(self, job_id: UUID) -> Exception:
-        return await beat.refusal(self.pool, job_id)
-
     async def come_alive(self, job_id: UUID, attempt: int) -> None:
         event_ids = await life.come_alive(
             self.pool, job_id, attempt, source="heartbeat", now=_now()
@@ -74,7 +71,6 @@ def create_app(environ: Mapping[str, str]) -> App:
             job_id=job_id,
             claims=claims,
             commit=state.group.add,
-            refusal=state.refusal,
             come_alive=state.come_alive,
             renew=renew,
             interval=interval,

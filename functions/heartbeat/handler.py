@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from uuid import UUID
 
+from common.errors import NotFound, StaleAttempt
 from common.jobs.beat import Beat, Fence
 from common.jobs.told import Heartbeat, encode_beat
 from common.tokens import job_token
@@ -17,7 +18,6 @@ async def heartbeat(
     job_id: UUID,
     claims: JobClaims,
     commit: Callable[[Beat], Awaitable[Fence | None]],
-    refusal: Callable[[UUID], Awaitable[Exception]],
     come_alive: Callable[[UUID, int], Awaitable[None]],
     renew: Callable[[UUID, int, datetime], str],
     interval: float,
@@ -31,7 +31,9 @@ async def heartbeat(
     row = Beat(job_id, claims.attempt, beat.sequence, beat.marker(), encode_beat(beat))
     fence = await commit(row)
     if fence is None:
-        raise await refusal(job_id)
+        raise NotFound("There is no such job.")
+    if fence.attempt != claims.attempt:
+        raise StaleAttempt
     if fence.waiting and fence.open:
         await come_alive(job_id, claims.attempt)
     fresh = None

@@ -20,7 +20,8 @@ TELEMETRY = ("heartbeats", "reports", "checkpoints")
 
 async def say_beat(pool: asyncpg.Pool, job_id: UUID, attempt: int) -> bool:
     beats = [Beat(job_id, attempt, 7, "1/1/None", '{"sequence":7}')]
-    return (job_id, attempt) in await beat.record(pool, beats, now=NOW)
+    fences = await beat.record(pool, beats, now=NOW)
+    return job_id in fences and fences[job_id].attempt == attempt
 
 
 async def say_report(pool: asyncpg.Pool, job_id: UUID, attempt: int) -> bool:

@@ -35,7 +35,7 @@ class Writer:
         self.failures = 0
         self.fault: type[Exception] = ConnectionResetError
 
-    async def __call__(self, beats: Sequence[Beat]) -> Mapping[tuple[UUID, int], Fence]:
+    async def __call__(self, beats: Sequence[Beat]) -> Mapping[UUID, Fence]:
         self.groups.append(len(beats))
         await self.gate.wait()
         if self.failures:

@@ -4,7 +4,6 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -58,14 +57,13 @@ class Control:
             job_id=job_id,
             claims=self._tokens.verify(token, self.now),
             commit=Group(self._write).add,
-            refusal=partial(beat.refusal, self._pool),
             come_alive=_is_alive_already,
             renew=lambda job, attempt, now: job_token.issue(self._keys, str(job), attempt, now),
             interval=10.0,
             now=self.now,
         )
 
-    async def _write(self, beats: Sequence[Beat]) -> Mapping[tuple[UUID, int], Fence]:
+    async def _write(self, beats: Sequence[Beat]) -> Mapping[UUID, Fence]:
         return await beat.record(self._pool, beats, now=self.now)
 
 
