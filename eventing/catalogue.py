@@ -24,6 +24,7 @@ class EventType(StrEnum):
     JOB_CANCEL_REQUESTED = "dev.eventrain.job.cancel_requested.v1"
     JOB_CANCELLED = "dev.eventrain.job.cancelled.v1"
     MODEL_REGISTERED = "dev.eventrain.model.registered.v1"
+    DELIVERY_REQUESTED = "dev.eventrain.delivery.requested.v1"
     SYNC_REQUESTED = "dev.eventrain.sync.requested.v1"
 
 
@@ -56,6 +57,7 @@ _ROWS = (
     _define(EventType.JOB_CANCEL_REQUESTED, "jobs"),
     _define(EventType.JOB_CANCELLED, "jobs", "done", "launch-job", "status-sync"),
     _define(EventType.MODEL_REGISTERED, "register-model"),
+    _define(EventType.DELIVERY_REQUESTED, "status-sync", "webhooks"),
     _define(EventType.SYNC_REQUESTED, "status-sync"),
 )
 

@@ -61,6 +61,7 @@ async def sweep(
     steps: list[Callable[[], Awaitable[bool]]] = [
         lambda: _delete(pool, "sweep_idempotency_keys", ago(retention.idempotency_keys_days)),
         lambda: _delete(pool, "sweep_work", ago(retention.finished_work_days)),
+        lambda: _delete(pool, "sweep_deliveries", ago(retention.finished_work_days)),
         lambda: _delete(pool, "sweep_timeline", ago(retention.timeline_days)),
         lambda: _delete_of_jobs(pool, "sweep_heartbeats", ago(retention.heartbeats_days)),
         lambda: _delete_of_jobs(pool, "sweep_log_reports", ago(retention.logs_days)),

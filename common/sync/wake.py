@@ -1,8 +1,9 @@
 """Waking what sleeps past its time: launches, events that no broker has, registrations that
-nobody has made."""
+nobody has made, deliveries that nobody has sent."""
 
 import asyncio
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import asyncpg
 
@@ -14,6 +15,8 @@ from common.launch.launch import launch_due
 from common.launch.plan import Site
 from common.postgres import statement
 from common.sync.apply import SOURCE
+from common.webhooks import delivery
+from eventing.catalogue import EventType
 
 LAUNCHES = 50
 REMINDED = 200
@@ -61,3 +64,10 @@ async def remind(pool: asyncpg.Pool, send: Publish, *, now: datetime, overdue: t
     if job_ids:
         for row in await pool.fetch(statement("read_succeeded_events"), job_ids):
             await send(outbox.to_event(row))
+
+
+async def deliver(pool: asyncpg.Pool, send: Publish, *, now: datetime) -> None:
+    """One event, however many deliveries are due."""
+    if await delivery.any_due(pool, now=now):
+        kind = EventType.DELIVERY_REQUESTED
+        await send(Event(str(uuid4()), SOURCE, kind, time=now, data={}))

@@ -118,7 +118,7 @@ def _deliveries() -> APIRouter:
         cursor: schema.Cursor = None,
     ) -> Response:
         wanted = Wanted(readable(user, project_id), webhook_id, job_id, state)
-        return web.ok(await deps.deliveries(user, wanted, limit=limit, after=cursor))
+        return web.ok(await deps.deliveries(wanted, limit=limit, after=cursor))
 
     @routes.post(
         DELIVERIES + "/{deliveryId:uuid}/redeliver",

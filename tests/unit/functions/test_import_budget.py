@@ -27,6 +27,8 @@ BUDGETS = {
     "dead_letter": 720,
     "launch_job": 805,
     "status_sync": 830,
+    "notify": 760,
+    "webhooks": 730,
 }
 # Imported when first used, if at all: one of these would cost more than all else together.
 LATER = {"boto3", "botocore", "kubernetes", "mlflow", "jwt", "cryptography", "alembic"}
