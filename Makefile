@@ -20,10 +20,10 @@ UV := $(CURDIR)/.tools/bin/uv
 BIN := $(CURDIR)/.venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench bench-cold kind fmt clean
+.PHONY: help setup demo up test test-previous check bench bench-cold kind fmt clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.made .venvs/trainer-sklearn/.made ## Install all that demo, up and test need, below this folder
 
@@ -35,6 +35,9 @@ up: setup ## Run the local stack until Ctrl-C
 
 test: setup ## Run every test, on real parts (ARGS="-k name" for some)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+test-previous: setup ## Run the tests of the release before on the schema of this tree
+	@$(BIN)/python -m tests.previous -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: .venv/.made ## Format, lint, types, import contracts, spelling, manifests
 	@$(BIN)/ruff format --check .

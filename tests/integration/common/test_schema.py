@@ -4,6 +4,10 @@ import os
 import subprocess
 import sys
 
+from alembic.script import ScriptDirectory
+
+from common.migrate import alembic_config
+from common.postgres import SCHEMA
 from tests.postgres_server import CLONE, Database
 
 CHECK = """
@@ -23,3 +27,7 @@ def test_finds_no_difference_between_tables_and_migrations(database: Database) -
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_functions_wait_for_the_newest_revision() -> None:
+    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == SCHEMA
