@@ -15,6 +15,15 @@ from common.settings import Database
 
 SCHEMA = "0002"
 
+# How asyncpg says that an answer failed to come, or came from a connection that was cut.
+FAULTS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
 Connection = asyncpg.Connection | PoolConnectionProxy
 Queryable = Connection | asyncpg.Pool
 
@@ -85,9 +94,19 @@ async def transaction(pool: asyncpg.Pool) -> AsyncGenerator[Connection]:
         yield connection
 
 
+@asynccontextmanager
+async def snapshot(pool: asyncpg.Pool) -> AsyncGenerator[Connection]:
+    """One connection that shows the database as it stands at its first statement."""
+    async with (
+        pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        yield connection
+
+
 async def schema_is_ready(pool: asyncpg.Pool) -> bool:
     """Whether the schema is at least the one that this code was written for."""
     try:
         return bool(await pool.fetchval(statement("schema_is_at_least"), SCHEMA))
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except FAULTS:
         return False

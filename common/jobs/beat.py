@@ -11,7 +11,7 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from common.errors import NotFound, StaleAttempt
-from common.postgres import Queryable, statement
+from common.postgres import FAULTS, Queryable, statement
 
 TURNS = 64
 Command = Literal["continue", "stop", "checkpoint_and_stop"]
@@ -75,7 +75,11 @@ class Recorder:
         self._turns += 1
         try:
             return await record(self._held, beats, now=self._now())
+        except asyncpg.PostgresError:
+            await self.rest()
+            raise
         except BaseException:
+            self._held.terminate()
             await self.rest()
             raise
 
@@ -83,7 +87,7 @@ class Recorder:
         """Returns the connection to the pool, which ends it where it is no longer fit."""
         held, self._held, self._turns = self._held, None, 0
         if held is not None:
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with suppress(*FAULTS):
                 await self._pool.release(held)
 
 

@@ -12,6 +12,7 @@ import asyncpg
 
 from common.errors import Invalid, Unavailable, Violation
 from common.jobs.beat import Beat, Fence
+from common.postgres import FAULTS
 
 Written = Mapping[UUID, Fence]
 Write = Callable[[Sequence[Beat]], Awaitable[Written]]
@@ -19,7 +20,6 @@ Rest = Callable[[], Awaitable[None]]
 
 LARGEST = 512
 BOUND = 8_192
-FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Group:

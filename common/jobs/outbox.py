@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 
 from common.events import Event
-from common.postgres import statement
+from common.postgres import FAULTS, statement
 
 BATCH = 200
 
@@ -95,5 +95,5 @@ class Outbox:
     async def _send(self, event_ids: Collection[UUID]) -> None:
         try:
             await publish_events(self._pool, self._publish, now=self._now(), event_ids=event_ids)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as wrong:
+        except FAULTS as wrong:
             _log.warning("events stay in the outbox for now: %r", wrong)

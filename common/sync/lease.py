@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from common.postgres import Queryable, statement
+from common.postgres import FAULTS, Queryable, statement
 
 Now = Callable[[], datetime]
 
@@ -74,5 +74,5 @@ async def read_age(connection: Queryable, name: str) -> Age:
 async def _renew(pool: asyncpg.Pool, name: str, holder: str, length: timedelta, now: Now) -> None:
     while True:
         await asyncio.sleep(length.total_seconds() / 3)
-        with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(*FAULTS):
             await pool.fetchval(statement("renew_lease"), name, holder, now() + length)

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-import asyncpg
-
+from common.postgres import FAULTS
 from common.webhooks.post import TOTAL
 
 AT_ONCE = 4
@@ -38,5 +37,5 @@ class Courier:
         try:
             async with self._gate:
                 await self._go_round(job_id)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as wrong:
+        except FAULTS as wrong:
             _log.warning("deliveries stay due for now: %r", wrong)
