@@ -1,6 +1,7 @@
 """How images are made, as far as it can be read: nothing here builds one."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,13 @@ def test_the_functions_image_holds_the_control_plane_and_nothing_of_the_trainer(
     (last,) = [i for i, (name, rest) in enumerate(instructions(FUNCTIONS)) if rest == "${PYTHON}"]
     final = [rest.split()[-1] for name, rest in instructions(FUNCTIONS)[last:] if name == "COPY"]
     assert set(final) == {".venv", "common", "eventing", "functions"}
+
+
+def test_the_functions_image_carries_no_client_of_kubernetes_that_only_tests_use() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    named = [re.split(r"[\[<>=]", each)[0] for each in project["project"]["dependencies"]]
+    assert "kubernetes" not in named
+    assert any(str(each).startswith("kubernetes=") for each in project["dependency-groups"]["dev"])
 
 
 def test_each_trainer_family_that_is_built_here_has_an_image() -> None:
