@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -26,12 +26,16 @@ from infra.cli.replies import (
     Dataset,
     DeadLetter,
     DeadLetterPage,
+    Delivery,
+    DeliveryPage,
     GpuType,
     Job,
     JobPage,
     LogPage,
     Model,
     PointPage,
+    Webhook,
+    WebhookSecret,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
 API = "/llm-ops/v1"
 DEAD_LETTERS = f"{API}/admin/dead-letters"
+WEBHOOKS = f"{API}/webhooks"
 
 
 class Client:
@@ -177,6 +182,40 @@ class Client:
     def replay_dead_letter(self, letter_id: str) -> DeadLetter:
         path = f"{DEAD_LETTERS}/{quote(letter_id, safe='')}/replay"
         return self._exchange.call("POST", path, repeatable=True)
+
+    def webhooks(self) -> list[Webhook]:
+        return self._exchange.call("GET", WEBHOOKS)["webhooks"]
+
+    def create_webhook(self, url: str, events: Sequence[str] = ()) -> Webhook:
+        return self._exchange.call("POST", WEBHOOKS, json={"url": url, "events": list(events)})
+
+    def delete_webhook(self, webhook_id: str) -> Webhook:
+        return self._exchange.call("DELETE", f"{WEBHOOKS}/{quote(webhook_id, safe='')}")
+
+    def change_webhook_secret(self, webhook_id: str | None = None) -> WebhookSecret:
+        """Of a webhook; without one, of the addresses that the project's jobs name."""
+        below = f"/{quote(webhook_id, safe='')}" if webhook_id else ""
+        return self._exchange.call("POST", f"{WEBHOOKS}{below}/secret")
+
+    def test_webhook(self, webhook_id: str) -> Delivery:
+        return self._exchange.call("POST", f"{WEBHOOKS}/{quote(webhook_id, safe='')}/test")
+
+    def deliveries(
+        self,
+        *,
+        webhook_id: str | None = None,
+        job_id: str | None = None,
+        state: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> DeliveryPage:
+        params = {"webhookId": webhook_id, "jobId": job_id, "state": state}
+        page = {"limit": limit, "cursor": cursor}
+        return self._exchange.call("GET", f"{WEBHOOKS}/deliveries", params=params | page)
+
+    def redeliver(self, delivery_id: str) -> Delivery:
+        path = f"{WEBHOOKS}/deliveries/{quote(delivery_id, safe='')}/redeliver"
+        return self._exchange.call("POST", path)
 
     def _job_call(self, method: str, job_id: str, below: str = "", **options: Any) -> Any:
         return self._exchange.call(method, f"{API}/training/jobs/{job_id}{below}", **options)

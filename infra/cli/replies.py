@@ -159,3 +159,46 @@ class DeadLetter(TypedDict):
 class DeadLetterPage(TypedDict):
     deadLetters: list[DeadLetter]
     nextCursor: str | None
+
+
+class Webhook(TypedDict):
+    """`secret` is there when it is created, and never again."""
+
+    id: str
+    projectId: str
+    url: str
+    events: list[str]
+    createdBy: str
+    createdAt: str
+    secret: NotRequired[str]
+
+
+class WebhookSecret(TypedDict):
+    secret: str
+    formerUntil: str
+
+
+class Try(TypedDict):
+    at: str
+    code: int | None
+    seconds: float
+    error: str | None
+
+
+class Delivery(TypedDict):
+    id: str
+    webhookId: str | None
+    jobId: str | None
+    event: str
+    to: str
+    state: str
+    tries: int
+    nextTryAt: str | None
+    createdAt: str
+    finishedAt: str | None
+    log: list[Try]
+
+
+class DeliveryPage(TypedDict):
+    deliveries: list[Delivery]
+    nextCursor: str | None
