@@ -54,6 +54,13 @@ def test_the_versions_are_those_that_objects_are_checked_against() -> None:
     versions = pinned()
     assert f"knative/serving | knative-v{versions['Knative Serving']} |" in origin
     assert f"knative/eventing | knative-v{versions['Knative Eventing']} |" in origin
+    page = " ".join(text("docs/deploy.md").split())
+    for project, name in (
+        ("kubernetes-sigs/gateway-api", "Gateway API"),
+        ("kubernetes-sigs/kueue", "Kueue"),
+    ):
+        (version,) = set(re.findall(rf"\| {project} \| v([\d.]+) \|", origin))
+        assert f"{name} {version}" in page
 
 
 def test_every_tier_and_every_component_is_described() -> None:
