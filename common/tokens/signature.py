@@ -1,6 +1,6 @@
 """HS256 in JWS compact form, and nothing else of JOSE.
 
-The hot functions verify with this: importing PyJWT brings in `cryptography`, which costs more
+Every function verifies tokens of ours with this: importing PyJWT brings in `cryptography`, which costs more
 than the rest of their start. Tests hold it against PyJWT in both directions.
 """
 
@@ -29,10 +29,12 @@ def sign(claims: object, key: Key) -> str:
     return (signed + b"." + _base64(_mac(signed, key))).decode()
 
 
-def open_token(token: str, keys: KeySource, now: datetime) -> tuple[bytes, Key]:
+def open_token(
+    token: str, keys: KeySource, now: datetime, longest: int = LONGEST_TOKEN
+) -> tuple[bytes, Key]:
     """The claims' bytes and the key that signed them. Raises ValueError for anything that is not
     exactly a token of ours: another algorithm, an unknown or retired key, a wrong signature."""
-    if len(token) > LONGEST_TOKEN or not token.isascii():
+    if len(token) > longest or not token.isascii():
         raise ValueError("not a token")
     signed, _, signature = token.encode().rpartition(b".")
     head, dot, claims = signed.partition(b".")
