@@ -75,6 +75,11 @@ def broker_answer(exc: BaseException) -> int:
     return answer_of(_meaning(exc)).broker
 
 
+def log(exc: BaseException) -> None:
+    """The same for whoever has nobody to answer."""
+    _meaning(exc)
+
+
 def answer_of(error: errors.EventrainError) -> Answer:
     """The row of the table that is nearest to this error."""
     return next(TABLE[cls] for cls in type(error).__mro__ if cls in TABLE)

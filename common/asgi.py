@@ -1,6 +1,7 @@
-"""The small kit of the hot functions: routes, bodies, answers, health. No framework."""
+"""The small kit of the hot functions: routes, bodies, answers, streams, health. No framework."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ Send = Callable[[Message], Awaitable[None]]
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 Ready = Callable[[Any], Awaitable[bool]]
 BODY_LIMIT = 1 << 20
+# Behind a piece that nobody takes, all that follows would wait.
+PIECE_SECONDS = 30
 
 JSON = (b"content-type", b"application/json")
 
@@ -78,6 +81,11 @@ class Request:
             return body
         return await self._rest(message, limit)
 
+    async def gone(self) -> None:
+        """Returns when the client goes away."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     async def _rest(self, message: Message, limit: int) -> bytes:
         body = bytearray()
         while message["type"] == "http.request":
@@ -91,6 +99,13 @@ class Request:
 
 
 Handler = Callable[[Request], Awaitable[object]]
+
+
+class Stream(NamedTuple):
+    """An answer without an end of its own, sent piece by piece as the reader takes them."""
+
+    headers: Sequence[tuple[bytes, bytes]]
+    pieces: AsyncGenerator[bytes]
 
 
 class Route(NamedTuple):
@@ -109,8 +124,9 @@ class _Branch(NamedTuple):
 
 class App:
     """An ASGI application. A handler gets the request, whose `state` is what the lifespan yielded
-    and whose `param` is the path's parameter; it returns the envelope's data, or the whole body
-    as bytes, or raises."""
+    and whose `param` is the path's parameter; it returns the envelope's data, the whole body as
+    bytes, or a Stream, or raises. `drain` is called with the state when the process is told to
+    end, and ends the streams: the server waits for them."""
 
     def __init__(
         self,
@@ -119,8 +135,10 @@ class App:
         lifespan: Lifespan,
         ready: Ready,
         openapi: Callable[[], Mapping[str, Any]],
+        drain: Callable[[Any], None] | None = None,
     ) -> None:
         self._lifespan = lifespan
+        self._drain = drain
         self._ready = ready
         self._openapi = openapi
         self._description: bytes | None = None
@@ -136,6 +154,11 @@ class App:
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
+    def drain(self) -> None:
+        """Told by the server, once no new request comes."""
+        if self._drain is not None and self._state is not None:
+            self._drain(self._state)
+
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, state=self._state)
         echoed = _identify(request)
@@ -143,6 +166,9 @@ class App:
             handlers, request.param = self._find(scope["path"])
             handler = handlers.get(scope["method"]) or _head(scope["method"], handlers)
             data = await handler(request)
+            if type(data) is Stream:
+                await _stream(data, echoed, request, send)
+                return
             body = data if type(data) is bytes else envelope.success(data)
             status, headers = 200, (JSON,)
         except Disconnected:
@@ -210,6 +236,34 @@ class App:
             await send({"type": f"lifespan.{phase}.failed", "message": repr(wrong)})
             raise
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _stream(stream: Stream, echoed: answers.Headers, request: Request, send: Send) -> None:
+    headers = [*stream.headers, *echoed]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    if request.method == "HEAD":
+        await send({"type": "http.response.body", "body": b""})
+        return
+    pump = asyncio.create_task(_pump(stream.pieces, send))
+    gone = asyncio.create_task(request.gone())
+    try:
+        await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        pump.cancel()
+        gone.cancel()
+        await asyncio.gather(pump, gone, return_exceptions=True)
+        await stream.pieces.aclose()
+
+
+async def _pump(pieces: AsyncGenerator[bytes], send: Send) -> None:
+    """What fails once an answer has begun can only break it off."""
+    try:
+        async for piece in pieces:
+            async with asyncio.timeout(PIECE_SECONDS):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    except Exception as wrong:  # noqa: BLE001 - the boundary
+        answers.log(wrong)
 
 
 def _identify(request: Request) -> answers.Headers:

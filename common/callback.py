@@ -69,7 +69,7 @@ def decode(body: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         return _decoder(kind).decode(body)
     except msgspec.ValidationError as wrong:
-        raise Invalid([_violation(str(wrong))]) from None
+        raise Invalid([violation(str(wrong))]) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise Unreadable("The body is not JSON.") from None
 
@@ -93,7 +93,8 @@ def _key(source: str, event_id: str) -> str:
     return f"{source}|{event_id}"
 
 
-def _violation(message: str) -> Violation:
+def violation(message: str) -> Violation:
+    """What msgspec found wrong, by field."""
     reason, _, path = message.partition(" - at `$")
     field = path.rstrip("`").strip(".").replace("[...]", "")
     missing = reason.partition("required field `")[2].rstrip("`")

@@ -1,7 +1,7 @@
 """The one shape of every body: {"status", "message", "data"}."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -9,15 +9,16 @@ import msgspec
 
 def success(data: object, message: str = "OK") -> bytes:
     """A body that says it worked."""
-    return _encode({"status": "success", "message": message, "data": data})
+    return encode({"status": "success", "message": message, "data": data})
 
 
 def failure(message: str, data: object = None) -> bytes:
     """A body that says what went wrong, in words a person can act on."""
-    return _encode({"status": "fail", "message": message, "data": data})
+    return encode({"status": "fail", "message": message, "data": data})
 
 
-def _encode(body: dict[str, object]) -> bytes:
+def encode(body: Mapping[str, object]) -> bytes:
+    """JSON of whatever the data hold, as far as JSON can carry it."""
     try:
         return _encoder.encode(body)
     except (UnicodeEncodeError, OverflowError):

@@ -47,13 +47,16 @@ BEARER: Schema = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
 class Operation(NamedTuple):
-    """One call of a function that has no framework to describe it; bodies are msgspec types."""
+    """One call of a function that has no framework to describe it; bodies are msgspec types, and
+    so is the query. A call with `events`, by name, answers with a stream of them."""
 
     method: str
     path: str
     summary: str
     body: Any
     data: Any
+    query: Any = None
+    events: Mapping[str, Any] | None = None
 
 
 def failures() -> dict[int, Schema]:
@@ -70,15 +73,16 @@ def failures() -> dict[int, Schema]:
 
 def document(title: str, operations: Sequence[Operation]) -> Mapping[str, Any]:
     """The OpenAPI document of these calls."""
-    types = [kind for operation in operations for kind in (operation.body, operation.data)]
-    schemas, components = msgspec.json.schema_components(
+    types = [kind for operation in operations for kind in _types(operation)]
+    found, components = msgspec.json.schema_components(
         types, ref_template="#/components/schemas/{name}"
     )
+    schemas = iter(found)
     paths: Schema = {}
-    for index, operation in enumerate(operations):
-        body, data = schemas[2 * index], schemas[2 * index + 1]
+    for operation in operations:
         path = paths.setdefault(operation.path, {"parameters": _parameters(operation.path)})
-        path[operation.method.lower()] = _call(operation, body, data)
+        own = [next(schemas) for _ in _types(operation)]
+        path[operation.method.lower()] = _call(operation, *own[:2], events=own[2:])
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": "1"},
@@ -100,23 +104,49 @@ def success(data: Schema) -> Schema:
     }
 
 
-def _call(operation: Operation, body: Schema, data: Schema) -> Schema:
+def _types(operation: Operation) -> list[Any]:
+    return [operation.body, operation.data, *(operation.events or {}).values()]
+
+
+def _call(operation: Operation, body: Schema, data: Schema, events: Sequence[Schema]) -> Schema:
     answers = {str(status): answer for status, answer in failures().items()}
+    content: Schema = {"application/json": {"schema": success(data)}}
+    if operation.events:
+        named = dict(zip(operation.events, events, strict=True))
+        content = {"text/event-stream": {"schema": {"type": "string"}, "x-events": named}}
     call: Schema = {
         "summary": operation.summary,
         "security": [{"bearer": []}],
-        "responses": {
-            "200": {
-                "description": "OK",
-                "content": {"application/json": {"schema": success(data)}},
-            },
-            **answers,
-        },
+        "responses": {"200": {"description": "OK", "content": content}, **answers},
     }
+    if operation.query is not None:
+        call["parameters"] = _query(operation.query)
     if operation.body is not None:
         content = {"application/json": {"schema": body}}
         call["requestBody"] = {"required": True, "content": content}
     return call
+
+
+def _query(kind: Any) -> list[Schema]:
+    schema = msgspec.json.schema(kind)
+    (properties,) = (
+        each["properties"] for each in schema["$defs"].values() if "properties" in each
+    )
+    return [
+        {"name": name, "in": "query", "required": False, "schema": _inlined(each, schema["$defs"])}
+        for name, each in properties.items()
+    ]
+
+
+def _inlined(schema: Any, known: Schema) -> Any:
+    """A parameter's schema has no place for definitions beside it, and no use for null."""
+    if isinstance(schema, list):
+        return [_inlined(each, known) for each in schema if each != {"type": "null"}]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return known[schema["$ref"].rpartition("/")[2]]
+    return {name: _inlined(each, known) for name, each in schema.items() if name != "default"}
 
 
 def _parameters(path: str) -> list[Schema]:

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any, NoReturn
 
 import uvicorn
@@ -35,6 +36,8 @@ def main(environ: Mapping[str, str]) -> None:
         _refuse(f"{target}: {wrong}")
     _calm_collector()
     server = uvicorn.Server(_config(app, environ))
+    if hasattr(app, "drain"):
+        server.handle_exit = _draining(server, app.drain)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(server.serve())
     if not server.started:
@@ -75,6 +78,17 @@ def _port(environ: Mapping[str, str]) -> int:
     if not port.isdigit() or int(port) > 65535:
         _refuse(f"PORT is {port!r}, which is no port")
     return int(port)
+
+
+def _draining(server: uvicorn.Server, drain: Callable[[], None]) -> Any:
+    """The server waits for answers under way: the application ends those that would not end."""
+    leave = server.handle_exit
+
+    def handle(sig: int, frame: FrameType | None) -> None:
+        leave(sig, frame)
+        asyncio.get_running_loop().call_soon_threadsafe(drain)
+
+    return handle
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

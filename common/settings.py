@@ -196,6 +196,17 @@ class Beats(Concern):
 
 
 @dataclass(frozen=True, slots=True)
+class Streaming(Concern):
+    """How long a stream of events lasts before its client has to come back."""
+
+    lasting: timedelta
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        return cls(reader.value("LIVE_STREAM_SECONDS", seconds, "570"))
+
+
+@dataclass(frozen=True, slots=True)
 class Start(Concern):
     """How long a pod may be unable to start."""
 

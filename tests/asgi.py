@@ -1,11 +1,13 @@
 """A function's application, started and stopped as its server would, and a client for it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import uvicorn
 
 
 @asynccontextmanager
@@ -25,3 +27,27 @@ async def serving(app: Any) -> AsyncIterator[httpx.AsyncClient]:
     stopped = await heard.get()
     assert stopped["type"] == "lifespan.shutdown.complete", stopped
     await life
+
+
+class _Server(uvicorn.Server):
+    """Signals are the test run's business."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+@asynccontextmanager
+async def listening(app: Any) -> AsyncIterator[str]:
+    """The address of the application on a socket, for what a client in memory cannot do: read an
+    answer while it is still being made."""
+    config = uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=5)
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        assert not serving.done()
+        await asyncio.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    app.drain()
+    server.should_exit = True
+    await serving

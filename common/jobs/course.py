@@ -1,6 +1,6 @@
 """The course of a job's metrics, read out of the history of its heartbeats."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +11,8 @@ from typing_extensions import TypedDict
 from common import cursor
 from common.cursor import Big, Small
 from common.postgres import Queryable, statement
+
+Row = Mapping[str, Any]
 
 BEATS_A_PAGE = 500
 POINTS_A_PAGE = 20_000
@@ -56,33 +58,40 @@ async def read_course(connection: Queryable, job_id: UUID, wanted: Wanted) -> Co
     following = None
     if rows and rows[-1]["filled"] >= BYTES_A_PAGE:
         following = cursor.write(rows[-1]["attempt"], rows[-1]["sequence"])
-    told = {point["name"] for row in rows for point in row["body"].get("points", ())}
+    told = names_told(rows)
     for index, row in enumerate(rows):
         if index == BEATS_A_PAGE or len(points) >= POINTS_A_PAGE:
             last = rows[index - 1]
             following = cursor.write(last["attempt"], last["sequence"])
             break
-        points += _points(row["attempt"], row["received_at"], row["body"], wanted.names, told)
+        points += points_of(row, told, wanted.names)
     return Course(_thin(points, wanted.resolution), following)
 
 
-def _points(
-    attempt: int,
-    received_at: datetime,
-    body: dict[str, Any],
-    names: Collection[str] | None,
-    told: Collection[str],
-) -> Iterator[Point]:
+def names_told(rows: Iterable[Row]) -> set[str]:
+    """The metrics that these heartbeats tell point by point."""
+    return {point["name"] for row in rows for point in row["body"].get("points", ())}
+
+
+def points_of(row: Row, told: Collection[str], names: Collection[str] | None = None) -> list[Point]:
     """The points of one heartbeat. `metrics` are the latest values: of a name that is told point
     by point (`told`) they say nothing new."""
+    body: dict[str, Any] = row["body"]
     step = body.get("step", body.get("epoch"))
     latest = [(n, v, step, None) for n, v in body.get("metrics", {}).items() if n not in told]
     points = body.get("points", ())
     exact = [(p["name"], p["value"], p.get("step"), p.get("time")) for p in points]
-    for name, value, at_step, time in (*latest, *exact):
-        if names is None or name in names:
-            when = _instant(time) or received_at
-            yield Point(name=name, value=value, step=at_step, time=when, attempt=attempt)
+    return [
+        Point(
+            name=name,
+            value=value,
+            step=at_step,
+            time=_instant(time) or row["received_at"],
+            attempt=row["attempt"],
+        )
+        for name, value, at_step, time in (*latest, *exact)
+        if names is None or name in names
+    ]
 
 
 def _thin(points: list[Point], resolution: timedelta | None) -> list[Point]:

@@ -61,7 +61,7 @@ async def list_jobs(
         wanted.model_id,
         wanted.submitted_by,
         wanted.labels,
-        _pattern(wanted.prefix),
+        pattern(wanted.prefix),
         *place,
         limit + 1,
     )
@@ -117,7 +117,8 @@ async def metrics(connection: Queryable, job_id: UUID, *, limit: int) -> Sequenc
     return await connection.fetch(statement("read_metrics"), job_id, limit)
 
 
-def _pattern(prefix: str | None) -> str | None:
+def pattern(prefix: str | None) -> str | None:
+    """What is `like` the beginning of a name or an id."""
     if prefix is None:
         return None
     escaped = prefix.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

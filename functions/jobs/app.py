@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI, Response
 
 from common import postgres, target, web
 from common.events import Publisher
+from common.jobs.label import read_labels
 from common.jobs.outbox import Outbox
 from common.jobs.reading import Filter
 from common.jobs.view import JobView
@@ -70,7 +71,7 @@ def _reads() -> APIRouter:
     ) -> Response:
         state: State = deps
         projects = [project_id] if project_id else []
-        labels = schema.read_labels(label)
+        labels = read_labels(label)
         wanted = Filter(projects, status or None, model_id, submitted_by, labels, q)
         return web.ok(await state.jobs.page(user, wanted, limit=limit, after=cursor))
 

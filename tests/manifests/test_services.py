@@ -7,6 +7,7 @@ import pytest
 from tests.manifests.objects import Manifest, at, label, name_of, of_kind, services
 
 HOT = {"heartbeat", "event"}
+STREAMS = {"live"}
 CALLS_KUBERNETES = {"launch-job", "status-sync"}
 POD = "spec/template/spec"
 NOT_IN_BASE = {
@@ -92,7 +93,8 @@ class TestService:
     def test_scales_by_what_it_does(self, service: Manifest) -> None:
         hot = name_of(service) in HOT
         assert annotations(service)["metric"] == ("rps" if hot else "concurrency")
-        assert (one(service, f"{POD}/containerConcurrency") == 0) is hot
+        unbounded = hot or name_of(service) in STREAMS
+        assert (one(service, f"{POD}/containerConcurrency") == 0) is unbounded
 
     def test_uses_nothing_that_knative_has_off_by_default(self, service: Manifest) -> None:
         assert not NOT_IN_BASE & set(one(service, POD))

@@ -16,6 +16,7 @@ ENVIRON = {
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
     "BROKER_URL": "http://127.0.0.1:9",
     "JOB_TOKEN_KEYS": ring_json(),
+    "USER_TOKEN_KEYS": ring_json(),
     "CONFIG_DIR": str(CLONE / "infra" / "base" / "config"),
     "S3_ENDPOINT_URL": "http://127.0.0.1:9",
     "S3_BUCKET": "eventrain",
@@ -30,7 +31,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
 
 
-@pytest.mark.parametrize("function", ["heartbeat", "event", "done"])
+@pytest.mark.parametrize("function", ["heartbeat", "event", "done", "live"])
 def test_imports_nothing_heavy(function: str) -> None:
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM, function],
