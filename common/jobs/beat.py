@@ -79,7 +79,8 @@ class Recorder:
             await self.rest()
             raise
         except BaseException:
-            self._held.terminate()
+            with suppress(*FAULTS):
+                self._held.terminate()
             await self.rest()
             raise
 
