@@ -71,3 +71,16 @@ def _trainers_tag(found: dict[str, str]) -> str | None:
         return None
     frameworks = yaml.safe_load(text)["frameworks"]
     return frameworks["sklearn"]["images"]["cpu"].rpartition(":")[2]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_tier_runs_the_trainers_that_the_base_has_now(tier: str) -> None:
+    """A change of the base reaches no tier by itself: write its release again."""
+    folder = OVERLAYS / tier / "release"
+    written = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
+    functions = yaml.safe_load(written["kustomization.yaml"])["images"][0]
+    registry = functions["newName"].removesuffix("eventrain/functions")
+    tag = functions.get("newTag") or functions["digest"]
+    (trainers,) = {tag for _, tag in release.SHIPPED.findall(written["trainers.yaml"])} - {"*"}
+    again = f"python -m infra.deploy.release {tier} {registry} {tag} --tag {trainers}"
+    assert written == release.files(Release(registry, tag, trainers)), again
