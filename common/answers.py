@@ -30,6 +30,7 @@ TABLE: dict[type[errors.EventrainError], Answer] = {
     errors.IdempotencyMismatch: Answer(409, "IDEMPOTENCY_MISMATCH", 400),
     errors.TooLarge: Answer(413, "TOO_LARGE", 400),
     errors.Invalid: Answer(422, "INVALID", 400),
+    errors.OverQuota: Answer(422, "OVER_QUOTA", 400),
     errors.TooMany: Answer(429, "TOO_MANY", 503),
     errors.Unavailable: Answer(503, "UNAVAILABLE", 503),
     errors.Later: Answer(503, "LATER", 503),

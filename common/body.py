@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Annotated, Any, NoReturn, cast
 from uuid import UUID
@@ -83,19 +84,22 @@ class BoundedRequest(Request):
         return TooLarge(f"The request body is larger than {self.limit} bytes.")
 
 
-def route_with(limit: int, admit: Callable[[APIRoute, Request], None]) -> type[APIRoute]:
-    """A kind of route that reads no more than so many bytes, and none of whoever is not admitted."""
+Enter = Callable[[APIRoute, Request], AbstractAsyncContextManager[None]]
+
+
+def route_with(limit: int, enter: Enter) -> type[APIRoute]:
+    """A kind of route that reads no more than so many bytes, and none of whoever is not let in."""
 
     class Bounded(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
 
             async def checked(request: Request) -> Response:
-                admit(self, request)
-                _check_address(request)
-                bounded = BoundedRequest(request.scope, request.receive)
-                bounded.limit = limit
-                return await handle(bounded)
+                async with enter(self, request):
+                    _check_address(request)
+                    bounded = BoundedRequest(request.scope, request.receive)
+                    bounded.limit = limit
+                    return await handle(bounded)
 
             return checked
 

@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
@@ -18,6 +20,21 @@ Small = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 Big = Annotated[int, msgspec.Meta(ge=-1, le=2**63 - 1)]
 Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00\ud800-\udfff]*$")]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows, and where the next ones begin."""
+
+    rows: Sequence[Mapping[str, Any]]
+    next_cursor: str | None
+
+
+def page(rows: Sequence[Mapping[str, Any]], limit: int, *key: str) -> Page:
+    """The first of the rows that were found with a limit of one more; `key` is their order."""
+    shown = rows[:limit]
+    more = len(rows) > limit
+    return Page(shown, write(*(shown[-1][name] for name in key)) if more else None)
 
 
 def write(*place: Any) -> str:

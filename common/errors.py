@@ -12,6 +12,7 @@
     │   └── IdempotencyMismatch the key was used for something else
     ├── TooLarge                more bytes than we take
     ├── Invalid                 readable, but against a rule; every violation by field
+    │   └── OverQuota           the project has used up what it may use
     ├── TooMany                 the caller must slow down
     └── Unavailable             we cannot just now
         └── Later               an event that must be delivered again
@@ -107,6 +108,10 @@ class Invalid(EventrainError):
     @property
     def details(self) -> Mapping[str, object]:
         return {"errors": [{"field": v.field, "reason": v.reason} for v in self.violations]}
+
+
+class OverQuota(Invalid):
+    """The project's quota is used up."""
 
 
 class TooMany(EventrainError):

@@ -1225,3 +1225,213 @@ cross join lateral (
     limit wanted.size
 ) as page
 order by wanted.list, page.submitted_at desc, page.id desc;
+
+-- name: read_member_roles
+-- What somebody may do where, by membership.
+select coalesce(jsonb_object_agg(project_id, role), '{}'::jsonb) from members where subject = $1;
+
+-- name: find_token
+-- A token by the digest of its secret, with what its person may do by membership.
+select
+    id, kind, subject, roles, administers, expires_at,
+    case
+        when kind = 'person' then (
+            select coalesce(jsonb_object_agg(members.project_id, members.role), '{}'::jsonb)
+            from members
+            where members.subject = tokens.subject
+        )
+        else '{}'::jsonb
+    end as member_roles
+from tokens
+where secret = $1 and revoked_at is null and replaced_at is null;
+
+-- name: insert_token
+-- A token, or the next one of its family, from one JSON object; digests are written in hex.
+insert into tokens (
+    id, family, kind, name, subject, project_id, roles, administers, secret, refresh, created_by,
+    created_at, expires_at, refresh_expires_at
+)
+select
+    id, family, kind, name, subject, project_id, roles, administers, decode(secret, 'hex'),
+    decode(refresh, 'hex'), created_by, created_at, expires_at, refresh_expires_at
+from jsonb_to_record($1::jsonb) as t (
+    id uuid, family uuid, kind text, name text, subject text, project_id uuid, roles jsonb,
+    administers boolean, secret text, refresh text, created_by text, created_at timestamptz,
+    expires_at timestamptz, refresh_expires_at timestamptz
+);
+
+-- name: lock_refreshed_token
+-- What a refresh secret belongs to. One that was used already is found too: that is how its theft
+-- is seen.
+select
+    id, family, kind, name, subject, project_id, roles, administers, created_by, created_at,
+    expires_at, refresh_expires_at, replaced_at, revoked_at
+from tokens
+where refresh = $1
+for no key update;
+
+-- name: replace_token
+-- From now on its successor counts.
+update tokens set replaced_at = $2 where id = $1;
+
+-- name: revoke_family
+-- A token with all that came from it and that it came from, in id order.
+with held as (
+    select id from tokens
+    where family = $1 and revoked_at is null
+    order by id
+    for no key update
+)
+update tokens set revoked_at = $2 from held where tokens.id = held.id;
+
+-- name: read_token
+-- One token, as it is listed.
+select
+    id, family, kind, name, subject, project_id, roles, created_by, created_at, expires_at,
+    refresh_expires_at, revoked_at
+from tokens
+where id = $1;
+
+-- name: list_tokens
+-- Tokens of a person, or of a project's machines, newest first; those that were replaced are not
+-- shown.
+select
+    id, family, kind, name, subject, project_id, roles, created_by, created_at, expires_at,
+    refresh_expires_at, revoked_at
+from tokens
+where
+    replaced_at is null
+    and case when $2::uuid is null then kind = 'person' and subject = $1 else project_id = $2 end
+    and ($3::timestamptz is null or (created_at, id) < ($3, $4::uuid))
+order by created_at desc, id desc
+limit $5;
+
+-- name: take_calls
+-- A slice of what a caller may still do in the present window, which begins with the first call
+-- after the one before it was over. The clock is Postgres's, for the window is shared.
+insert into rate_windows as held (caller, rule, started_at, taken, granted)
+values ($1, $2, clock_timestamp(), least($3::int, $5::int), least($3::int, $5::int))
+on conflict (caller, rule) do update
+set
+    started_at = case
+        when held.started_at + $4::interval <= clock_timestamp() then clock_timestamp()
+        else held.started_at
+    end,
+    taken = case
+        when held.started_at + $4::interval <= clock_timestamp() then least($3::int, $5::int)
+        else greatest(held.taken, least($3::int, held.taken + $5::int))
+    end,
+    granted = case
+        when held.started_at + $4::interval <= clock_timestamp() then least($3::int, $5::int)
+        else greatest(0, least($3::int, held.taken + $5::int) - held.taken)
+    end
+returning
+    granted,
+    extract(epoch from started_at + $4::interval - clock_timestamp())::double precision as remaining;
+
+-- name: insert_audit
+-- Who changed what, in the transaction of the change.
+insert into audit (at, subject, token_id, project_id, action, target, request_id, outcome)
+values ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: list_audit
+-- The audit of everything, or of these projects, newest first.
+select id, at, subject, token_id, project_id, action, target, request_id, outcome
+from audit
+where
+    ($1::uuid[] is null or project_id = any($1))
+    and ($2::text is null or subject = $2)
+    and ($3::bigint is null or id < $3)
+order by id desc
+limit $4;
+
+-- name: insert_project
+-- A new project.
+insert into projects (id, name, created_by, created_at) values ($1, $2, $3, $4)
+on conflict (id) do nothing
+returning id;
+
+-- name: list_projects
+-- The projects of a caller, named or not, or all that have a row; in the order of ids.
+with asked as (
+    select unnest($1::uuid[]) as id
+    union
+    select id from projects where $2::boolean
+)
+select
+    asked.id,
+    coalesce(projects.name, 'project ' || left(asked.id::text, 8)) as name,
+    projects.max_live_jobs, projects.max_gpus, projects.max_gpu_hours,
+    projects.created_by, projects.created_at
+from asked
+left join projects using (id)
+where $3::uuid is null or asked.id > $3
+order by asked.id
+limit $4;
+
+-- name: change_project
+-- Its name and its quota.
+update projects
+set name = $2, max_live_jobs = $3, max_gpus = $4, max_gpu_hours = $5
+where id = $1;
+
+-- name: lock_project
+-- One change of a project at a time.
+select id, name, max_live_jobs, max_gpus, max_gpu_hours, created_by, created_at
+from projects
+where id = $1
+for no key update;
+
+-- name: hold_quota
+-- The quota of a project that has one, and its row until the transaction ends: who submits next
+-- waits, and then counts this job too.
+select max_live_jobs, max_gpus, max_gpu_hours
+from projects
+where
+    id = $1
+    and (max_live_jobs is not null or max_gpus is not null or max_gpu_hours is not null)
+for no key update;
+
+-- name: read_usage
+-- What a project uses now, and the GPU hours of what was submitted since then: what ended jobs ran,
+-- and all that live ones may still run.
+select
+    count(*) filter (where live) as live_jobs,
+    coalesce(sum(gpus) filter (where live), 0)::bigint as gpus,
+    coalesce(
+        sum(gpus * case when live then allowed else ran end) filter (where submitted_at >= $2), 0
+    )::double precision as gpu_hours
+from (
+    select
+        status in ('pending', 'queued', 'running') as live,
+        submitted_at,
+        coalesce((request #>> '{resolved,gpu,count}')::int, 0) as gpus,
+        coalesce((request #>> '{resourceProfile,maxDuration}')::double precision, 0) / 60 as allowed,
+        ran_seconds / 3600 as ran
+    from jobs
+    where
+        project_id = $1
+        and (submitted_at >= $2 or status in ('pending', 'queued', 'running'))
+) as job;
+
+-- name: list_members
+-- The members of a project, by name.
+select subject, role, added_by, added_at
+from members
+where project_id = $1 and ($2::text is null or subject > $2)
+order by subject
+limit $3;
+
+-- name: put_member
+-- A member's role, new or changed.
+insert into members (project_id, subject, role, added_by, added_at)
+values ($1, $2, $3, $4, $5)
+on conflict (project_id, subject) do update
+set role = excluded.role, added_by = excluded.added_by, added_at = excluded.added_at
+returning subject, role, added_by, added_at;
+
+-- name: delete_member
+-- Somebody leaves a project.
+delete from members
+where project_id = $1 and subject = $2
+returning subject, role, added_by, added_at;

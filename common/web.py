@@ -1,32 +1,30 @@
 """The FastAPI kit of the functions that are not hot: everything in the envelope."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security
-from fastapi.dependencies.models import Dependant
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from common import answers, consumer, envelope, errors, events, openapi
+from common import answers, consumer, entrance, envelope, errors, events, openapi
+from common.access.gate import Gate
 from common.body import BODY_LIMIT, Body, Id, Moment, SnakeBody, Text, route_with
 from common.boundary import Boundary
-from common.tokens.user_token import User, UserTokens
+from common.tokens.user_token import User
 
 __all__ = [
-    "Bearer", "Body", "Caller", "Deps", "Id", "Moment", "SnakeBody", "Success", "Text",
+    "Bearer", "Body", "Caller", "Deps", "Entrance", "Id", "Moment", "SnakeBody", "Success", "Text",
     "build_app", "ok", "router",
 ]  # fmt: skip
 
 T = TypeVar("T")
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 Ready = Callable[[Any], Awaitable[bool]]
+OpenGate = Callable[[], AbstractAsyncContextManager[Any]]
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -45,23 +43,23 @@ def build_app(
     lifespan: Lifespan,
     ready: Ready,
     routers: Sequence[APIRouter] = (),
-    user_tokens: UserTokens | None = None,
+    gate: OpenGate | None = None,
     consumes: consumer.Handle | None = None,
     reads: consumer.Read = events.parse,
 ) -> FastAPI:
     """The application of one function. What the lifespan yields reaches the routes as `Deps`,
-    the event handler as its second argument, and `ready`."""
+    the event handler as its second argument, and `ready`. Without a gate no route may ask who
+    calls."""
     app = FastAPI(
         title=title,
         version="1",
-        lifespan=_keep(lifespan),
+        lifespan=_keep(lifespan, gate or nullcontext),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         strict_content_type=False,
         responses={**openapi.failures()},
     )
-    app.state.user_tokens = user_tokens
     app.include_router(_health(ready))
     for each in routers:
         app.include_router(each)
@@ -77,7 +75,7 @@ def build_app(
 
 def router(*, prefix: str = "", body_limit: int = BODY_LIMIT) -> APIRouter:
     """A router whose routes read no more than so many bytes."""
-    return APIRouter(prefix=prefix, route_class=route_with(body_limit, _admit))
+    return APIRouter(prefix=prefix, route_class=route_with(body_limit, entrance.enter))
 
 
 def ok(data: object, message: str = "OK") -> Response:
@@ -85,54 +83,23 @@ def ok(data: object, message: str = "OK") -> Response:
     return Response(envelope.success(data, message), media_type="application/json")
 
 
-def deps(request: Request) -> Any:
+async def deps(request: Request) -> Any:
     """What the lifespan yielded."""
     return request.app.state.deps
 
 
-def bearer(
-    credentials: Annotated[
-        HTTPAuthorizationCredentials | None,
-        Security(HTTPBearer(auto_error=False, scheme_name="bearer", bearerFormat="JWT")),
-    ],
-) -> str:
-    """The Bearer token, not verified. Raises Unauthenticated."""
-    if credentials is None or not credentials.credentials:
-        raise errors.Unauthenticated
-    return credentials.credentials
-
-
-def caller(request: Request, token: Annotated[str, Depends(bearer)]) -> User:
-    """The verified user. Raises Unauthenticated."""
-    tokens: UserTokens = request.app.state.user_tokens
-    return tokens.verify(token, datetime.now(UTC))
-
-
-Bearer = Annotated[str, Depends(bearer)]
-Caller = Annotated[User, Depends(caller)]
+Bearer = Annotated[str, Depends(entrance.bearer)]
+Caller = Annotated[User, Depends(entrance.caller)]
 Deps = Annotated[Any, Depends(deps)]
+Entrance = Annotated[Gate, Depends(entrance.gate)]
 
 
-def _admit(route: APIRoute, request: Request) -> None:
-    """FastAPI would read the whole body before it asks who sent it. Raises Unauthenticated."""
-    if _asks_for(route.dependant, bearer):
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise errors.Unauthenticated
-        if _asks_for(route.dependant, caller):
-            caller(request, token.strip())
-
-
-def _asks_for(dependant: Dependant, dependency: Callable[..., object]) -> bool:
-    return dependant.call is dependency or any(
-        _asks_for(each, dependency) for each in dependant.dependencies
-    )
-
-
-def _keep(lifespan: Lifespan) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _keep(
+    lifespan: Lifespan, gate: OpenGate
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def live(app: FastAPI) -> AsyncGenerator[None, None]:
-        async with lifespan() as app.state.deps:
+        async with gate() as app.state.gate, lifespan() as app.state.deps:
             yield
 
     return live

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from common import cursor
-from common.cursor import Big, Instant, Small, Text
+from common.cursor import Big, Instant, Page, Small, Text, page
 from common.jobs.view import JobView, view
 from common.postgres import Queryable, statement
 
@@ -26,14 +26,6 @@ class Filter:
     submitted_by: str | None = None
     labels: Mapping[str, str] | None = None
     prefix: str | None = None
-
-
-@dataclass(frozen=True)
-class Page:
-    """Some rows, and where the next ones begin."""
-
-    rows: Sequence[Row]
-    next_cursor: str | None
 
 
 async def find_job(connection: Queryable, job_id: UUID) -> Row | None:
@@ -65,30 +57,30 @@ async def list_jobs(
         *place,
         limit + 1,
     )
-    return _page(rows, limit, "submitted_at", "id")
+    return page(rows, limit, "submitted_at", "id")
 
 
 async def timeline(connection: Queryable, job_id: UUID, *, limit: int, after: str | None) -> Page:
     """State changes and reports, oldest first."""
     place = cursor.read(after, tuple[Instant, Small, Big]) or (None, None, None)
     rows = await connection.fetch(statement("read_timeline"), job_id, *place, limit + 1)
-    return _page(rows, limit, "at", "kind", "number")
+    return page(rows, limit, "at", "kind", "number")
 
 
 async def attempts(connection: Queryable, job_id: UUID, *, limit: int, after: str | None) -> Page:
     """Every try, the first first."""
     (place,) = cursor.read(after, tuple[Small]) or (0,)
     rows = await connection.fetch(statement("read_attempts"), job_id, place, limit + 1)
-    return _page(rows, limit, "attempt")
+    return page(rows, limit, "attempt")
 
 
 async def logs(connection: Queryable, job_id: UUID, *, limit: int, after: str | None) -> Page:
     """Reports of log lines, in the order of their arrival."""
     (place,) = cursor.read(after, tuple[Big]) or (0,)
     rows = await connection.fetch(statement("read_logs"), job_id, place, limit + 1, LOG_BYTES)
-    page = _page(rows, limit, "number")
-    full = page.next_cursor is None and rows and rows[-1]["filled"] >= LOG_BYTES
-    return replace(page, next_cursor=cursor.write(rows[-1]["number"])) if full else page
+    found = page(rows, limit, "number")
+    full = found.next_cursor is None and rows and rows[-1]["filled"] >= LOG_BYTES
+    return replace(found, next_cursor=cursor.write(rows[-1]["number"])) if full else found
 
 
 async def pod_logs(connection: Queryable, job_id: UUID) -> Sequence[Row]:
@@ -102,14 +94,14 @@ async def checkpoints(
     """Checkpoints, the oldest first."""
     (place,) = cursor.read(after, tuple[Big]) or (0,)
     rows = await connection.fetch(statement("read_checkpoints"), job_id, place, limit + 1)
-    return _page(rows, limit, "number")
+    return page(rows, limit, "number")
 
 
 async def artifacts(connection: Queryable, job_id: UUID, *, limit: int, after: str | None) -> Page:
     """Files, by attempt and name."""
     place = cursor.read(after, tuple[Small, Text]) or (0, "")
     rows = await connection.fetch(statement("read_artifacts"), job_id, *place, limit + 1)
-    return _page(rows, limit, "attempt", "name")
+    return page(rows, limit, "attempt", "name")
 
 
 async def metrics(connection: Queryable, job_id: UUID, *, limit: int) -> Sequence[Row]:
@@ -123,9 +115,3 @@ def pattern(prefix: str | None) -> str | None:
         return None
     escaped = prefix.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"{escaped}%"
-
-
-def _page(rows: Sequence[Row], limit: int, *key: str) -> Page:
-    shown = rows[:limit]
-    more = len(rows) > limit
-    return Page(shown, cursor.write(*(shown[-1][name] for name in key)) if more else None)

@@ -1,5 +1,10 @@
-"""What a person or a program of theirs shows: a subject, and a role in each project."""
+"""What a person or a program of theirs shows: a subject, and a role in each project.
 
+`User` is what everybody else knows of a caller; `common.access.gate` makes it, from a token of the
+local key as below, of an identity provider, or of ours that can be revoked.
+"""
+
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,23 +18,32 @@ from common.tokens import signature
 from common.tokens.keyring import KeyRing, KeySource
 
 Role = Literal["viewer", "member", "admin"]
+Minted = Literal["key", "provider", "here"]
 
 ISSUER = "eventrain"
 AUDIENCE = "eventrain-api"
 RANKS: Mapping[str, int] = {"viewer": 1, "member": 2, "admin": 3}
 CLOCK_SKEW = timedelta(seconds=60)
 LONGEST_TOKEN = 16_384
+LONGEST_SUBJECT = 255
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A verified caller and what it may do where."""
+    """A verified caller and what it may do where. Who administers the installation is an admin of
+    every project. `minted` says whose token it showed: signed with the local key, by an identity
+    provider, or kept here, under `token_id`."""
 
     subject: str
     roles: Mapping[str, Role]
+    administers: bool = False
+    minted: Minted = "key"
+    token_id: UUID | None = None
 
     def may(self, project: UUID | str, role: Role) -> bool:
         """Whether the caller has at least this role in the project."""
+        if self.administers:
+            return True
         held = self.roles.get(str(project))
         return held is not None and RANKS[held] >= RANKS[role]
 
@@ -44,6 +58,8 @@ def issue(
     projects: Mapping[str, Role],
     now: datetime,
     lifetime: timedelta,
+    *,
+    administers: bool = False,
 ) -> str:
     """A token for this person."""
     issued = int(now.timestamp())
@@ -55,7 +71,28 @@ def issue(
         "iat": issued,
         "exp": issued + int(lifetime.total_seconds()),
     }
+    if administers:
+        claims["administers"] = True
     return signature.sign(claims, ring.signing)
+
+
+def issuer_of(token: str) -> str | None:
+    """Whom a token names as its issuer, which is not verified yet."""
+    payload = token.split(".")[1:2]
+    try:
+        return msgspec.json.decode(_unpadded(payload[0]), type=_Issued).iss
+    except (ValueError, IndexError, msgspec.MsgspecError):
+        return None
+
+
+def greatest(*several: Mapping[str, Role]) -> dict[str, Role]:
+    """The greatest role that any of them gives in each project."""
+    roles: dict[str, Role] = {}
+    for project, role in (each for one in several for each in one.items()):
+        held = roles.get(project)
+        if held is None or RANKS[role] > RANKS[held]:
+            roles[project] = role
+    return roles
 
 
 class UserTokens:
@@ -87,13 +124,23 @@ def _user(claims: dict[str, Any], now: datetime) -> User:
         raise Unauthenticated("The token has expired; ask for a new one.")
     if issued > (now + CLOCK_SKEW).timestamp():
         raise ValueError("issued in the future")
-    subject, projects = claims["sub"], claims.get("projects")
-    if not isinstance(subject, str) or not subject or not subject.isprintable():
+    subject, administers = subject_of(claims["sub"]), claims.get("administers", False)
+    if not isinstance(administers, bool):
+        raise TypeError("neither true nor false")
+    return User(subject, roles_of(claims.get("projects")), administers)
+
+
+def subject_of(claim: object) -> str:
+    """Raises ValueError for what is no name."""
+    if not isinstance(claim, str) or not 0 < len(claim) <= LONGEST_SUBJECT:
         raise ValueError("no subject")
-    return User(subject, _roles(projects))
+    if not claim.isprintable():
+        raise ValueError("no subject")
+    return claim
 
 
-def _roles(projects: object) -> dict[str, Role]:
+def roles_of(projects: object) -> dict[str, Role]:
+    """Raises ValueError and TypeError for what is not a role for each project's id."""
     if not isinstance(projects, dict):
         raise TypeError("projects are no object")
     roles: dict[str, Role] = {}
@@ -102,3 +149,11 @@ def _roles(projects: object) -> dict[str, Role]:
             raise ValueError("no such role")
         roles[str(UUID(project))] = role
     return roles
+
+
+class _Issued(msgspec.Struct):
+    iss: str
+
+
+def _unpadded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -8,14 +8,15 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request, Response
 
 from common import target, web
+from common.access.gate import open_gate
+from common.access.settings import Access
 from common.catalogue import body, dataset
 from common.catalogue.page import DEFAULT_LIMIT, Page
 from common.catalogue.preview import GREATEST_LIMIT
 from common.catalogue.session import open_sessions, schema_is_ready
 from common.catalogue.upload import LARGEST_FORM, Wanted
-from common.settings import Database, Storage, UserKeys, load
+from common.settings import Database, Storage, load
 from common.storage.objects import open_objects
-from common.tokens.user_token import UserTokens
 from common.web import Caller, Deps, Id, Success, ok
 from functions.datasets.handler import Datasets
 from functions.datasets.schema import Dataset, NewDataset, Preview
@@ -29,7 +30,7 @@ upload_routes = web.router(prefix=PREFIX, body_limit=LARGEST_FORM)
 
 def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
-    database, storage, keys = load(environ, Database, Storage, UserKeys)
+    database, storage, access = load(environ, Database, Storage, Access)
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[Datasets]:
@@ -41,7 +42,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
         lifespan=lifespan,
         ready=lambda deps: schema_is_ready(deps.sessions),
         routers=[routes, upload_routes],
-        user_tokens=UserTokens(keys.ring),
+        gate=lambda: open_gate(access),
     )
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Response
 
 from common import events, target, web
+from common.access.gate import open_gate
+from common.access.settings import Access
 from common.events import Event, Publisher
 from common.letter import Letters
-from common.settings import Broker, Storage, UserKeys, load
+from common.settings import Broker, Storage, load
 from common.storage.objects import open_objects
-from common.tokens.user_token import UserTokens
 from functions.dead_letter import schema
 from functions.dead_letter.handler import dead_letter, list_letters, replay_letter, show_letter
 
@@ -29,7 +30,7 @@ class State:
 
 def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
-    storage, broker, keys = load(environ, Storage, Broker, UserKeys)
+    storage, broker, access = load(environ, Storage, Broker, Access)
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[State]:
@@ -43,7 +44,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
         lifespan=lifespan,
         ready=_is_ready,
         routers=[_routes()],
-        user_tokens=UserTokens(keys.ring),
+        gate=lambda: open_gate(access),
         consumes=_receive,
         reads=events.salvage,
     )

@@ -8,11 +8,12 @@ from fastapi import FastAPI, Query, Response
 
 from common import gpu_types as offered
 from common import target, web
+from common.access.gate import open_gate
+from common.access.settings import Access
 from common.config_file import ConfigFile
 from common.environ import ENVIRONMENTS
 from common.gpu_types import GpuTypes
-from common.settings import Config, Environment, UserKeys, load
-from common.tokens.user_token import UserTokens
+from common.settings import Config, Environment, load
 from functions.gpu_types.handler import gpu_types
 from functions.gpu_types.schema import GpuTypeList
 
@@ -25,7 +26,7 @@ Env = Annotated[
 
 def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
-    config, running, keys = load(environ, Config, Environment, UserKeys)
+    config, running, access = load(environ, Config, Environment, Access)
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[ConfigFile[GpuTypes]]:
@@ -47,7 +48,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
         lifespan=lifespan,
         ready=ready,
         routers=[routes],
-        user_tokens=UserTokens(keys.ring),
+        gate=lambda: open_gate(access),
     )
 
 

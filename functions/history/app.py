@@ -11,12 +11,13 @@ import asyncpg
 from fastapi import APIRouter, FastAPI, Response
 
 from common import postgres, target, web
+from common.access.gate import open_gate
+from common.access.settings import Access
 from common.jobs.course import Wanted
 from common.jobs.history import Metric, Sign
-from common.settings import Database, JobKeys, Storage, UserKeys, load
+from common.settings import Database, JobKeys, Storage, load
 from common.storage import address, presign
 from common.tokens.job_token import JobTokens
-from common.tokens.user_token import UserTokens
 from functions.history import schema
 from functions.history.handler import (
     Recorder,
@@ -47,13 +48,12 @@ class State:
 
 def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
-    database, storage, users, jobs = load(environ, Database, Storage, UserKeys, JobKeys)
-    user_tokens, job_tokens = UserTokens(users.ring), JobTokens(jobs.ring)
+    database, storage, access, jobs = load(environ, Database, Storage, Access, JobKeys)
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[State]:
         pool = await postgres.open_pool(database)
-        recorder = Recorder(pool, job_tokens, user_tokens, _now)
+        recorder = Recorder(pool, JobTokens(jobs.ring), _now)
         yield State(pool, partial(_sign, storage), recorder)
         await postgres.close_pool(pool)
 
@@ -62,7 +62,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
         lifespan=lifespan,
         ready=lambda state: postgres.schema_is_ready(state.pool),
         routers=[_collections(), _figures(), _metrics()],
-        user_tokens=user_tokens,
+        gate=lambda: open_gate(access),
     )
 
 
@@ -138,10 +138,15 @@ def _metrics() -> APIRouter:
 
     @routes.post(f"{JOB}/metrics", response_model=web.Success[Metric], summary="Record a figure")
     async def record(
-        deps: web.Deps, token: web.Bearer, job_id: schema.JobId, figure: schema.NewMetric
+        deps: web.Deps,
+        entrance: web.Entrance,
+        token: web.Bearer,
+        job_id: schema.JobId,
+        figure: schema.NewMetric,
     ) -> Response:
         state: State = deps
-        return web.ok(await state.recorder.record(token, job_id, figure))
+        identify = entrance.identify
+        return web.ok(await state.recorder.record(token, job_id, figure, identify=identify))
 
     return routes
 

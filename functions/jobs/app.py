@@ -9,13 +9,14 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Response
 
 from common import postgres, target, web
+from common.access.gate import open_gate
+from common.access.settings import Access
 from common.events import Publisher
 from common.jobs.label import read_labels
 from common.jobs.outbox import Outbox
 from common.jobs.reading import Filter
 from common.jobs.view import JobView
-from common.settings import Beats, Broker, Database, UserKeys, load
-from common.tokens.user_token import UserTokens
+from common.settings import Beats, Broker, Database, load
 from functions.jobs import schema
 from functions.jobs.handler import Jobs
 
@@ -32,7 +33,7 @@ class State:
 
 def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
-    database, broker, beats, keys = load(environ, Database, Broker, Beats, UserKeys)
+    database, broker, beats, access = load(environ, Database, Broker, Beats, Access)
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[State]:
@@ -49,7 +50,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
         lifespan=lifespan,
         ready=lambda state: postgres.schema_is_ready(state.jobs.pool),
         routers=[_reads(), _cancels()],
-        user_tokens=UserTokens(keys.ring),
+        gate=lambda: open_gate(access),
     )
 
 

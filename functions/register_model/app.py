@@ -9,15 +9,16 @@ from uuid import UUID
 from fastapi import APIRouter, FastAPI, Response
 
 from common import postgres, target, web
+from common.access.gate import open_gate
+from common.access.settings import Access
 from common.catalogue.project import demand
 from common.errors import Poison
 from common.events import Event, Publisher
 from common.jobs import reading, registration
 from common.jobs.outbox import Outbox
 from common.jobs.view import JobView
-from common.settings import Beats, Broker, Database, Storage, UserKeys, load
+from common.settings import Beats, Broker, Database, Storage, load
 from common.storage.objects import open_objects
-from common.tokens.user_token import UserTokens
 from functions.register_model.handler import Deps, Wish, register_due, register_model
 from functions.register_model.schema import Registration
 
@@ -26,8 +27,8 @@ PATH = "/llm-ops/v1/training/jobs/{job_id}/register-model"
 
 def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
-    database, broker, storage, beats, keys = load(
-        environ, Database, Broker, Storage, Beats, UserKeys
+    database, broker, storage, beats, access = load(
+        environ, Database, Broker, Storage, Beats, Access
     )
 
     @asynccontextmanager
@@ -46,7 +47,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
         lifespan=lifespan,
         ready=lambda deps: postgres.schema_is_ready(deps.pool),
         routers=[_routes(beats)],
-        user_tokens=UserTokens(keys.ring),
+        gate=lambda: open_gate(access),
         consumes=_receive,
     )
 

@@ -10,12 +10,13 @@ import asyncpg
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from common import postgres, target, trace, web
+from common.access.gate import open_gate
+from common.access.settings import Access
 from common.events import Publisher
 from common.jobs.offer import OfferFiles
 from common.jobs.outbox import Outbox
 from common.jobs.view import JobView
-from common.settings import Beats, Broker, Bucket, Config, Database, Environment, UserKeys, load
-from common.tokens.user_token import UserTokens
+from common.settings import Beats, Broker, Bucket, Config, Database, Environment, load
 from functions.submit_job import schema
 from functions.submit_job.handler import Answered, Asked, resubmit_job, submit_job
 
@@ -31,8 +32,8 @@ class State:
 
 def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
-    database, broker, config, running, bucket, beats, keys = load(
-        environ, Database, Broker, Config, Environment, Bucket, Beats, UserKeys
+    database, broker, config, running, bucket, beats, access = load(
+        environ, Database, Broker, Config, Environment, Bucket, Beats, Access
     )
 
     @asynccontextmanager
@@ -54,7 +55,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
         lifespan=lifespan,
         ready=lambda state: postgres.schema_is_ready(state.pool),
         routers=[_submits(beats), _resubmits(beats)],
-        user_tokens=UserTokens(keys.ring),
+        gate=lambda: open_gate(access),
     )
 
 

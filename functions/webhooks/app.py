@@ -9,11 +9,12 @@ from uuid import uuid4
 from fastapi import APIRouter, FastAPI, Response
 
 from common import postgres, target, trainers, web
+from common.access.gate import open_gate
+from common.access.settings import Access
 from common.config_file import ConfigFile
 from common.events import Event, Publisher
 from common.jobs import webhook
-from common.settings import Broker, Config, Database, Environment, UserKeys, load
-from common.tokens.user_token import UserTokens
+from common.settings import Broker, Config, Database, Environment, load
 from common.web import Success
 from common.webhooks.delivery import Wanted
 from eventing.catalogue import EventType
@@ -27,8 +28,8 @@ DELIVERIES = WEBHOOKS + "/deliveries"
 
 def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
-    database, broker, config, running, keys = load(
-        environ, Database, Broker, Config, Environment, UserKeys
+    database, broker, config, running, access = load(
+        environ, Database, Broker, Config, Environment, Access
     )
 
     @asynccontextmanager
@@ -49,7 +50,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
         lifespan=lifespan,
         ready=lambda deps: postgres.schema_is_ready(deps.pool),
         routers=[_webhooks(), _secrets(), _deliveries()],
-        user_tokens=UserTokens(keys.ring),
+        gate=lambda: open_gate(access),
     )
 
 

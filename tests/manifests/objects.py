@@ -81,3 +81,12 @@ def _config_map(folder: Path, generator: dict[str, Any]) -> Manifest:
         "metadata": {"name": generator["name"], "namespace": generator["namespace"]},
         "data": data,
     }
+
+
+def connections(service: Manifest, pool: int) -> int:
+    """How many connections to Postgres all instances of a function may hold: its pool, and the one
+    with which it asks who calls."""
+    template = service["spec"]["template"]
+    set_there = set(at(template, "spec/containers/env/name"))
+    each = pool * ("DATABASE_POOL_SIZE" in set_there) + ("RATE_LIMITS" in set_there)
+    return each * int(template["metadata"]["annotations"]["autoscaling.knative.dev/max-scale"])

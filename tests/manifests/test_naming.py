@@ -50,5 +50,6 @@ def test_a_service_names_its_account_its_values_and_its_secrets() -> None:
         ("ServiceAccount", "eventrain", "gpu-types"),
         ("ConfigMap", "eventrain", "eventrain"),
         ("ConfigMap", "eventrain", "eventrain-config"),
+        ("Secret", "eventrain", "eventrain-postgres"),
         ("Secret", "eventrain", "eventrain-user-token-keys"),
     }

@@ -8,7 +8,16 @@ import pytest
 from tests.manifests import crds
 from tests.manifests.build import OVERLAYS, TIERS, needs_kubectl, overlay
 from tests.manifests.naming import Target, dangling
-from tests.manifests.objects import Manifest, at, base, group_of, label, name_of, read_yaml
+from tests.manifests.objects import (
+    Manifest,
+    at,
+    base,
+    connections,
+    group_of,
+    label,
+    name_of,
+    read_yaml,
+)
 from tests.manifests.settings_list import PLAIN, secrets
 from tests.manifests.validity import UNCHECKED, is_checked, violations
 
@@ -21,7 +30,7 @@ GIVEN = {
     ("Secret", "eventrain", "eventrain-tls"),
 }
 # Connections that the Postgres of a tier takes; production's is asked for in docs/deploy.md.
-CONNECTIONS = {"prod": 400}
+CONNECTIONS = {"prod": 500}
 
 tier = pytest.mark.parametrize("tier", TIERS)
 
@@ -151,9 +160,8 @@ def test_scales_are_numbers_that_fit_each_other(tier: str) -> None:
 def test_all_instances_with_whole_pools_fit_its_postgres(tier: str) -> None:
     clusters = of_kind(tier, "Cluster", "postgresql.cnpg.io")
     taken = [int(c["spec"]["postgresql"]["parameters"]["max_connections"]) for c in clusters]
-    users = [s for s in functions(tier) if "DATABASE_URL" in at(s, f"{POD}/containers/env/name")]
-    instances = sum(int(annotation(s, "max-scale") or "0") for s in users)
-    needed = instances * int(settings(tier)["DATABASE_POOL_SIZE"])
+    pool = int(settings(tier)["DATABASE_POOL_SIZE"])
+    needed = sum(connections(service, pool) for service in functions(tier))
     assert needed + 20 <= (taken[0] if taken else CONNECTIONS[tier])
 
 

@@ -19,7 +19,7 @@ OURS = [cls for cls in below(errors.EventrainError) if cls.__module__ == errors.
 
 
 def make(cls: type[errors.EventrainError]) -> errors.EventrainError:
-    return cls([]) if cls in (errors.Invalid, errors.MethodNotAllowed) else cls()
+    return cls([]) if issubclass(cls, (errors.Invalid, errors.MethodNotAllowed)) else cls()
 
 
 class SerializationError(asyncpg.SerializationError):
