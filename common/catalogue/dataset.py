@@ -4,17 +4,14 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import exists
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from common.catalogue import use
 from common.catalogue.stored import Stored, with_file
 from common.errors import Conflict, NotFound
-from common.jobs.state import LIVE
 from common.storage import address
 from common.tables.dataset import Dataset
-from common.tables.job import Job
 
 DatasetType = Literal["pretrain_corpus", "sft_pair", "rag_qa", "rlhf_pair"]
 NOT_SCANNED = "not_scanned"
@@ -39,8 +36,7 @@ async def find(session: AsyncSession, dataset_id: UUID, *, lock: bool = False) -
 
 async def check_idle(session: AsyncSession, dataset_id: UUID) -> None:
     """Raises Conflict while a job that has not ended trains on it."""
-    using = select(exists().where(col(Job.dataset_id) == dataset_id, col(Job.status).in_(LIVE)))
-    if (await session.exec(using)).one():
+    if await use.is_used(session, "dataset_id", dataset_id):
         raise Conflict("A job that has not ended uses this dataset.")
 
 

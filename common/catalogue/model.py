@@ -5,18 +5,17 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, update
+from sqlalchemy import ColumnElement, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, delete, select
+from sqlmodel import col, delete
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from common.catalogue import use
 from common.catalogue.place import model_uploads
 from common.catalogue.stored import Stored, with_file
 from common.errors import Conflict, NotFound
-from common.jobs.state import LIVE
 from common.storage.address import sanitise
-from common.tables.job import Job
 from common.tables.model import Model, ModelReservation
 
 ModelStatus = Literal["draft", "under_review", "approved", "deprecated"]
@@ -80,16 +79,14 @@ async def add_file(
 
 async def check_idle(session: AsyncSession, model_id: UUID) -> None:
     """Raises Conflict while a job that has not ended trains on it."""
-    using = select(exists().where(col(Job.model_id) == model_id, col(Job.status).in_(LIVE)))
-    if (await session.exec(using)).one():
+    if await use.is_used(session, "model_id", model_id):
         raise Conflict("A job that has not ended uses this model.")
 
 
 async def remove(session: AsyncSession, model_id: UUID) -> Model:
     """What was removed; the job that made it forgets it. The address stays reserved, to nobody,
     until `release`. Raises NotFound, and Conflict while a job uses it."""
-    forget = update(Job).where(col(Job.output_model_entry_id) == model_id)
-    await session.exec(forget.values(output_model_entry_id=None, output_model_storage_uri=None))
+    await use.forget_model(session, model_id)
     model = await find(session, model_id, lock=True)
     await check_idle(session, model_id)
     await session.delete(model)
