@@ -599,18 +599,34 @@ order by submitted_at desc, id desc
 limit $9;
 
 -- name: read_timeline
--- State changes and what trainers told, but for logs, in the order in which we learned of them.
+-- State changes and what trainers told, but for logs, in the order in which we learned of them;
+-- of each no more than the page can show.
 select *
 from (
-    select at, 0 as kind, sequence as number, type, source, attempt, status_from, status_to, data
-    from job_events
-    where job_id = $1
+    (
+        select
+            at, 0 as kind, sequence as number, type, source, attempt, status_from, status_to, data
+        from job_events
+        where
+            job_id = $1
+            and at >= $2::timestamptz
+            and (at, 0, sequence) > ($2::timestamptz, $3::int, $4::bigint)
+        order by at, sequence
+        limit $5
+    )
     union all
-    select received_at, 1, number, type, 'trainer', attempt, null, null, payload
-    from reports
-    where job_id = $1 and type <> 'log'
+    (
+        select received_at, 1, number, type, 'trainer', attempt, null, null, payload
+        from reports
+        where
+            job_id = $1
+            and type <> 'log'
+            and received_at >= $2::timestamptz
+            and (received_at, 1, number) > ($2::timestamptz, $3::int, $4::bigint)
+        order by received_at, number
+        limit $5
+    )
 ) as line
-where $2::timestamptz is null or (at, kind, number) > ($2, $3::int, $4::bigint)
 order by at, kind, number
 limit $5;
 
@@ -636,6 +652,79 @@ from (
     ) as page, octet_length(body::text) as size
 ) as measured
 where filled - size < $6
+order by attempt, sequence;
+
+-- name: read_packs
+-- Heartbeats that were packed, beyond a place, until so many bytes are filled.
+select attempt, beats, filled
+from (
+    select
+        attempt, first, beats, octet_length(beats) as size,
+        sum(octet_length(beats)) over (order by attempt, first rows unbounded preceding) as filled
+    from packs
+    where
+        job_id = $1
+        and (attempt, last) > ($2::int, $3::bigint)
+        and ($4::timestamptz is null or last_at >= $4)
+) as measured
+where filled - size < $5
+order by attempt, first;
+
+-- name: read_outlines
+-- Series from afar, beyond a place, until so many bytes are filled.
+select attempt, name, outline, filled
+from (
+    select
+        page.*, octet_length(outline) as size,
+        sum(octet_length(outline)) over (
+            order by attempt, name collate "C" rows unbounded preceding
+        ) as filled
+    from (
+        select attempt, name, outline
+        from outlines
+        where
+            job_id = $1
+            and (attempt, name collate "C") > ($2::int, $3::text)
+            and ($4::text[] is null or name = any($4))
+        order by attempt, name collate "C"
+        limit $5
+    ) as page
+) as measured
+where filled - size < $6
+order by attempt, name collate "C";
+
+-- name: read_told_names
+-- The series of a job that are told point by point.
+select distinct name from outlines where job_id = $1 and told;
+
+-- name: read_undrawn
+-- Heartbeats that came after what is drawn of their attempts, beyond a place, until so many bytes
+-- are filled.
+select attempt, sequence, received_at, body, filled
+from (
+    select
+        page.*, size, sum(size) over (order by attempt, sequence rows unbounded preceding) as filled
+    from (
+        select beat.attempt, beat.sequence, beat.received_at, beat.body
+        from attempts
+        left join courses using (job_id, attempt)
+        cross join lateral (
+            select attempt, sequence, received_at, body
+            from heartbeats
+            where
+                heartbeats.job_id = attempts.job_id
+                and heartbeats.attempt = attempts.attempt
+                and heartbeats.sequence > coalesce(courses.upto, -1)
+                and (heartbeats.attempt, heartbeats.sequence) > ($2::int, $3::bigint)
+            order by sequence
+            limit $4
+        ) as beat
+        where attempts.job_id = $1 and attempts.packed_at is null and attempts.attempt >= $2
+        order by beat.attempt, beat.sequence
+        limit $4
+    ) as page, octet_length(body::text) as size
+) as measured
+where filled - size < $5
 order by attempt, sequence;
 
 -- name: read_logs
@@ -784,13 +873,15 @@ where name = $1 and holder = $2;
 select started_at, completed_at, detail from leases where name = $1;
 
 -- name: read_live_jobs
--- The present attempt of every live job, as status-sync compares it with the cluster.
+-- The present attempt of every live job, as status-sync compares it with the cluster: the columns
+-- in the order in which `Row` has its fields.
 select
-    jobs.id, jobs.attempt, jobs.status, jobs.stall_policy, jobs.cancel_requested_at,
-    jobs.run_started_at, jobs.ran_seconds, jobs.stalled_at, jobs.observed, jobs.waiting_for,
-    jobs.trace_id, (jobs.request -> 'resourceProfile' ->> 'maxDuration')::int as max_minutes,
-    attempts.launched_at, attempts.first_bad_at, attempts.missing_since, attempts.token_issued_at,
-    beats.last_seen, beats.progressed_at, coalesce(beats.marker, '') <> '' as tells
+    jobs.id, jobs.attempt, jobs.status,
+    (jobs.request -> 'resourceProfile' ->> 'maxDuration')::int as max_minutes,
+    jobs.stall_policy, jobs.cancel_requested_at, jobs.run_started_at, jobs.ran_seconds,
+    jobs.stalled_at, attempts.launched_at, attempts.first_bad_at, attempts.missing_since,
+    attempts.token_issued_at, beats.last_seen, beats.progressed_at,
+    coalesce(beats.marker, '') <> '' as tells, jobs.trace_id, jobs.observed, jobs.waiting_for
 from jobs
 join attempts on attempts.job_id = jobs.id and attempts.attempt = jobs.attempt
 join beats on beats.job_id = jobs.id
@@ -891,69 +982,123 @@ select
 from job_events
 where job_id = any($1::uuid[]) and type = 'dev.eventrain.job.succeeded.v1';
 
+-- Retention. Each statement deletes no more than so many rows that are older than an instant, and
+-- says how many and how large they were; where its last argument is false it only says so.
+
 -- name: sweep_idempotency_keys
 -- Keys that no longer hold.
-delete from idempotency_keys
-where ctid = any(array(select ctid from idempotency_keys where created_at < $1 limit $2))
-returning 1;
+with old as materialized (
+    select ctid, pg_column_size(idempotency_keys.*) as size
+    from idempotency_keys
+    where created_at < $1
+    order by created_at
+    limit $2
+),
+gone as (
+    delete from idempotency_keys where ctid = any(array(select ctid from old)) and $3::boolean
+)
+select count(*) as rows, coalesce(sum(size), 0)::bigint as bytes from old;
 
 -- name: sweep_work
--- Work that was done or given up long ago.
-delete from work
-where ctid = any(
-    array(select ctid from work where state <> 'due' and finished_at < $1 limit $2)
+-- Work that was done or given up.
+with old as materialized (
+    select ctid, pg_column_size(work.*) as size
+    from work
+    where state <> 'due' and finished_at < $1
+    order by finished_at
+    limit $2
+),
+gone as (
+    delete from work where ctid = any(array(select ctid from old)) and $3::boolean
 )
-returning 1;
+select count(*) as rows, coalesce(sum(size), 0)::bigint as bytes from old;
 
 -- name: sweep_timeline
--- Published events of jobs that ended long ago.
-delete from job_events
-where ctid = any(
-    array(
-        select job_events.ctid
-        from job_events
-        join jobs on jobs.id = job_events.job_id
-        where jobs.completed_at < $1 and job_events.published_at is not null
-        limit $2
-    )
-)
-returning 1;
-
--- name: sweep_heartbeats
--- The history of some jobs that ended long ago; how many jobs that were.
+-- Published events of jobs that are over.
 with old as materialized (
-    select id from jobs
-    where
-        completed_at < $1
-        and exists (select from heartbeats where heartbeats.job_id = jobs.id)
-    order by completed_at
+    select job_events.ctid, pg_column_size(job_events.*) as size
+    from job_events
+    join jobs on jobs.id = job_events.job_id
+    where job_events.at < $1 and job_events.published_at is not null and jobs.completed_at < $1
+    order by job_events.at
     limit $2
 ),
-deleted as (
-    delete from heartbeats using old where heartbeats.job_id = old.id
+gone as (
+    delete from job_events where ctid = any(array(select ctid from old)) and $3::boolean
 )
-select count(*) from old;
+select count(*) as rows, coalesce(sum(size), 0)::bigint as bytes from old;
+
+-- name: sweep_reports
+-- What trainers of jobs that are over told, but for logs.
+with old as materialized (
+    select reports.ctid, pg_column_size(payload) as size
+    from reports
+    join jobs on jobs.id = reports.job_id
+    where reports.type <> 'log' and reports.received_at < $1 and jobs.completed_at < $1
+    order by reports.received_at
+    limit $2
+),
+gone as (
+    delete from reports where ctid = any(array(select ctid from old)) and $3::boolean
+)
+select count(*) as rows, coalesce(sum(size), 0)::bigint as bytes from old;
 
 -- name: sweep_log_reports
--- The log lines of some jobs that ended long ago; how many jobs that were.
+-- What trainers of jobs that are over printed.
 with old as materialized (
-    select id from jobs
-    where
-        completed_at < $1
-        and exists (select from reports where reports.job_id = jobs.id and reports.type = 'log')
-    order by completed_at
+    select reports.ctid, pg_column_size(payload) as size
+    from reports
+    join jobs on jobs.id = reports.job_id
+    where reports.type = 'log' and reports.received_at < $1 and jobs.completed_at < $1
+    order by reports.received_at
     limit $2
 ),
-deleted as (
-    delete from reports using old where reports.job_id = old.id and reports.type = 'log'
+gone as (
+    delete from reports where ctid = any(array(select ctid from old)) and $3::boolean
 )
-select count(*) from old;
+select count(*) as rows, coalesce(sum(size), 0)::bigint as bytes from old;
+
+-- name: sweep_packs
+-- Heartbeats, packed as all are whose attempt is over; their outlines stay.
+with old as materialized (
+    select ctid, octet_length(beats) as size
+    from packs
+    where made_at < $1
+    order by made_at
+    limit $2
+),
+gone as (
+    delete from packs where ctid = any(array(select ctid from old)) and $3::boolean
+)
+select count(*) as rows, coalesce(sum(size), 0)::bigint as bytes from old;
+
+-- name: sweep_outlines
+-- The outlines of attempts that were packed.
+with old as materialized (
+    select job_id, attempt
+    from courses
+    where packed_at < $1
+    order by packed_at
+    limit $2
+),
+size as (
+    select count(*) as rows, coalesce(sum(octet_length(outline)), 0)::bigint as bytes
+    from outlines
+    join old using (job_id, attempt)
+),
+gone as (
+    delete from courses
+    using old
+    where courses.job_id = old.job_id and courses.attempt = old.attempt and $3::boolean
+)
+select rows, bytes, (select count(*) from old) as found from size;
 
 -- name: old_logs
 -- Logs in S3 of attempts that ended long ago.
 select job_id, attempt, log_uri
 from attempts
 where log_uri is not null and ended_at < $1
+order by ended_at
 limit $2;
 
 -- name: forget_logs
@@ -971,47 +1116,74 @@ from gone
 where attempts.job_id = gone.job_id and attempts.attempt = gone.attempt;
 
 -- name: sweep_checkpoints
--- Checkpoints of ended jobs, but for the newest of each, the best by a metric, and whatever a job
--- that is not over starts from.
-delete from checkpoints
-where id = any(
-    array(
-        select ranked.id
-        from (
-            select
-                checkpoints.id,
-                checkpoints.uri,
-                row_number() over newest as age,
-                row_number() over best as place,
-                jsonb_typeof(checkpoints.metrics -> $3::text) = 'number' as measured
-            from checkpoints
-            join jobs on jobs.id = checkpoints.job_id
-            where jobs.completed_at < $1
-            window
-                newest as (partition by checkpoints.job_id order by checkpoints.number desc),
-                best as (
-                    partition by checkpoints.job_id
-                    order by
-                        case
-                            when jsonb_typeof(checkpoints.metrics -> $3::text) = 'number'
-                                then $4::int * (checkpoints.metrics ->> $3::text)::double precision
-                        end nulls last,
-                        checkpoints.number desc
-                )
-        ) as ranked
-        where
-            ranked.age > $2::int
-            and not (ranked.place = 1 and coalesce(ranked.measured, false))
-            and not exists (
-                select from jobs
-                where
-                    jobs.status in ('pending', 'queued', 'running')
-                    and jobs.request -> 'resolved' -> 'checkpoint' ->> 'uri' = ranked.uri
-            )
-        limit $5
-    )
+-- Of some jobs that are over and were not swept: their checkpoints but for the newest of each and
+-- the best by a metric. What must remain of all it named, and how many and how large those are
+-- that go. A job that
+-- another one starts from waits until that one is over.
+with held as materialized (
+    select substring(request -> 'resolved' -> 'checkpoint' ->> 'uri' from '/jobs/([0-9a-f-]{36})/')
+        as job_id
+    from jobs
+    where status in ('pending', 'queued', 'running')
+),
+old as materialized (
+    select id
+    from jobs
+    where
+        completed_at < $1
+        and swept_at is null
+        and id::text not in (select job_id from held where job_id is not null)
+    order by completed_at
+    limit $2
+),
+ranked as (
+    select
+        checkpoints.*,
+        row_number() over (partition by job_id order by number desc) as age,
+        row_number() over (
+            partition by job_id
+            order by
+                case
+                    when jsonb_typeof(metrics -> $5::text) = 'number'
+                        then $6::int * (metrics ->> $5::text)::double precision
+                end nulls last,
+                number desc
+        ) as place
+    from checkpoints
+    where job_id in (select id from old)
+),
+chosen as materialized (
+    select
+        id, job_id, attempt, uri, size,
+        age <= $4::int
+        or (place = 1 and coalesce(jsonb_typeof(metrics -> $5::text) = 'number', false)) as stays
+    from ranked
+),
+gone as (
+    delete from checkpoints using chosen
+    where checkpoints.id = chosen.id and not chosen.stays and $3::boolean
 )
-returning uri;
+select
+    old.id as job_id,
+    array_remove(
+        coalesce(array_agg(uri) filter (where stays), '{}')
+        || array(select uri from artifacts where artifacts.job_id = old.id)
+        || (select output_model_storage_uri from jobs where jobs.id = old.id),
+        null
+    ) as kept,
+    count(*) filter (where not stays) as rows,
+    coalesce(sum(size) filter (where not stays), 0)::bigint as bytes,
+    (select attempt from jobs where jobs.id = old.id) as attempts
+from old
+left join chosen on chosen.job_id = old.id
+group by old.id;
+
+-- name: note_swept
+-- What these jobs need not keep is gone.
+with old as (
+    select id from jobs where id = any($1::uuid[]) order by id for no key update
+)
+update jobs set swept_at = $2 from old where jobs.id = old.id;
 
 -- Webhooks.
 
@@ -1124,13 +1296,18 @@ select exists (
 
 -- name: sweep_deliveries
 -- What was told, or given up, long ago.
-delete from webhook_deliveries
-where ctid = any(
-    array(
-        select ctid from webhook_deliveries where state <> 'due' and finished_at < $1 limit $2
-    )
+with old as materialized (
+    select ctid, pg_column_size(webhook_deliveries.*) as size
+    from webhook_deliveries
+    where state <> 'due' and finished_at < $1
+    order by finished_at
+    limit $2
+),
+gone as (
+    delete from webhook_deliveries
+    where ctid = any(array(select ctid from old)) and $3::boolean
 )
-returning 1;
+select count(*) as rows, coalesce(sum(size), 0)::bigint as bytes from old;
 
 -- Watching jobs.
 
@@ -1435,3 +1612,179 @@ returning subject, role, added_by, added_at;
 delete from members
 where project_id = $1 and subject = $2
 returning subject, role, added_by, added_at;
+
+-- Drawing and packing what was measured.
+
+-- name: due_outlines
+-- Attempts of which much was told since they were drawn, and those that ended and are not drawn to
+-- the end. The size of the last heartbeat stands for that of all.
+select
+    attempts.job_id, attempts.attempt, coalesce(attempts.ended_at < $2, false) as over
+from attempts
+join beats on beats.job_id = attempts.job_id
+left join courses on courses.job_id = attempts.job_id and courses.attempt = attempts.attempt
+where
+    attempts.packed_at is null
+    and not coalesce(courses.complete, false)
+    and (
+        attempts.ended_at < $2
+        or (
+            beats.attempt = attempts.attempt
+            and (beats.sequence - coalesce(courses.upto, -1))::float8 * pg_column_size(beats.body)
+                >= $3
+            and exists (
+                select from heartbeats
+                where
+                    heartbeats.job_id = attempts.job_id
+                    and heartbeats.attempt = attempts.attempt
+                    and heartbeats.sequence > coalesce(courses.upto, -1)
+                    and heartbeats.received_at < $2
+            )
+        )
+    )
+order by attempts.job_id, attempts.attempt
+limit $1;
+
+-- name: due_packs
+-- Attempts that ended long enough ago to be drawn to the end, and whose heartbeats are not packed.
+select attempts.job_id, attempts.attempt, true as over
+from attempts
+join courses using (job_id, attempt)
+where attempts.packed_at is null and courses.complete and attempts.ended_at < $2
+order by attempts.job_id, attempts.attempt
+limit $1;
+
+-- name: hold_courses
+-- The rows of whoever draws or packs, locked in order.
+insert into courses (job_id, attempt)
+select job_id, attempt
+from unnest($1::uuid[], $2::int[]) as mine (job_id, attempt)
+order by job_id, attempt
+on conflict (job_id, attempt) do update set upto = courses.upto;
+
+-- name: read_undrawn_of
+-- Of each of these attempts the next heartbeats that are not drawn, told before an instant; of one
+-- that is over also those that came late. Until so many bytes are filled.
+select job_id, attempt, sequence, received_at, body, filled
+from (
+    select
+        beat.*,
+        sum(beat.size) over (
+            order by beat.job_id, beat.attempt, beat.sequence rows unbounded preceding
+        ) as filled
+    from unnest($1::uuid[], $2::int[], $3::boolean[]) as mine (job_id, attempt, over)
+    join courses using (job_id, attempt)
+    cross join lateral (
+        select
+            heartbeats.job_id, heartbeats.attempt, heartbeats.sequence, received_at, body,
+            pg_column_size(body) as size
+        from heartbeats
+        where
+            heartbeats.job_id = mine.job_id
+            and heartbeats.attempt = mine.attempt
+            and heartbeats.sequence > case when mine.over then -1 else courses.upto end
+            and not heartbeats.sequence <@ courses.sequences
+            and (mine.over or heartbeats.received_at < $4)
+        order by heartbeats.sequence
+        limit $5
+    ) as beat
+) as measured
+where filled - size < $6
+order by job_id, attempt, sequence;
+
+-- name: read_unpacked_of
+-- Of each of these attempts the first heartbeats that are not packed, and whether they are drawn.
+-- Until so many bytes are filled.
+select job_id, attempt, sequence, received_at, body, drawn, filled
+from (
+    select
+        beat.*,
+        sum(beat.size) over (
+            order by beat.job_id, beat.attempt, beat.sequence rows unbounded preceding
+        ) as filled
+    from unnest($1::uuid[], $2::int[]) as mine (job_id, attempt)
+    join courses using (job_id, attempt)
+    cross join lateral (
+        select
+            heartbeats.job_id, heartbeats.attempt, heartbeats.sequence, received_at, body,
+            heartbeats.sequence <@ courses.sequences as drawn, pg_column_size(body) as size
+        from heartbeats
+        where heartbeats.job_id = mine.job_id and heartbeats.attempt = mine.attempt
+        order by heartbeats.sequence
+        limit $3
+    ) as beat
+) as measured
+where filled - size < $4
+order by job_id, attempt, sequence;
+
+-- name: outlines_of
+-- What is drawn of some series.
+select job_id, attempt, name, told, outline
+from outlines
+join unnest($1::uuid[], $2::int[], $3::text[]) as wanted (job_id, attempt, name)
+    using (job_id, attempt, name);
+
+-- name: write_outlines
+-- Series as they are drawn now.
+insert into outlines (job_id, attempt, name, told, outline)
+select job_id, attempt, name, told, outline
+from unnest($1::uuid[], $2::int[], $3::text[], $4::boolean[], $5::bytea[])
+    as drawn (job_id, attempt, name, told, outline)
+order by job_id, attempt, name
+on conflict (job_id, attempt, name) do update
+set told = excluded.told, outline = excluded.outline;
+
+-- name: note_drawn
+-- These heartbeats are drawn.
+with drawn as (
+    select job_id, attempt, max(sequence) as upto, range_agg(int8range(sequence, sequence, '[]')) as sequences
+    from unnest($1::uuid[], $2::int[], $3::bigint[]) as d (job_id, attempt, sequence)
+    group by job_id, attempt
+)
+update courses
+set upto = greatest(courses.upto, drawn.upto), sequences = courses.sequences + drawn.sequences
+from drawn
+where courses.job_id = drawn.job_id and courses.attempt = drawn.attempt;
+
+-- name: note_complete
+-- Of these attempts all is drawn that can be expected.
+update courses
+set complete = true
+from unnest($1::uuid[], $2::int[]) as whole (job_id, attempt)
+where courses.job_id = whole.job_id and courses.attempt = whole.attempt;
+
+-- name: insert_packs
+-- Heartbeats packed together; their rows go in the same transaction.
+insert into packs (job_id, attempt, first, last, last_at, made_at, beats)
+select job_id, attempt, first, last, last_at, $7, beats
+from unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::bytea[])
+    as packed (job_id, attempt, first, last, last_at, beats);
+
+-- name: delete_packed
+-- Rows of heartbeats that were packed, and no others.
+delete from heartbeats
+using unnest($1::uuid[], $2::int[], $3::bigint[]) as packed (job_id, attempt, sequence)
+where
+    heartbeats.job_id = packed.job_id
+    and heartbeats.attempt = packed.attempt
+    and heartbeats.sequence = packed.sequence;
+
+-- name: note_packed
+-- Of these attempts all heartbeats are packed.
+with whole as (
+    select job_id, attempt from unnest($1::uuid[], $2::int[]) as whole (job_id, attempt)
+),
+held as (
+    select attempts.job_id, attempts.attempt
+    from attempts join whole using (job_id, attempt)
+    order by attempts.job_id, attempts.attempt
+    for no key update of attempts
+),
+course as (
+    update courses set packed_at = $3 from whole
+    where courses.job_id = whole.job_id and courses.attempt = whole.attempt
+)
+update attempts
+set packed_at = $3
+from held
+where attempts.job_id = held.job_id and attempts.attempt = held.attempt;

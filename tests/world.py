@@ -17,7 +17,7 @@ from common.settings import Storage
 from common.storage import address
 from common.storage.objects import Objects
 from common.sync.decide import Limits
-from common.sync.sweep import Retention
+from common.sync.retention import Retention
 from common.sync.tick import Tools, tick
 from tests.jobs import apply, intent_of, make_job
 from tests.kubernetes import SITE, SLEEP, Kubernetes, request_of, until

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +10,13 @@ from typing_extensions import TypedDict
 
 from common import cursor
 from common.cursor import Big, Small
-from common.postgres import Queryable, statement
+from common.jobs.pack import place_of, read_beats
+from common.postgres import Connection
 
 Row = Mapping[str, Any]
 
 BEATS_A_PAGE = 500
 POINTS_A_PAGE = 20_000
-BYTES_A_PAGE = 4 << 20
 
 
 class Point(TypedDict):
@@ -31,11 +31,12 @@ class Point(TypedDict):
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which points: of these names, from this instant on, one in each such span, after a page."""
+    """Which points: of these names, from this instant on, of each series no more than
+    `resolution`, after a page."""
 
     names: frozenset[str] | None = None
     since: datetime | None = None
-    resolution: timedelta | None = None
+    resolution: int | None = None
     after: str | None = None
 
 
@@ -47,25 +48,21 @@ class Course:
     next_cursor: str | None
 
 
-async def read_course(connection: Queryable, job_id: UUID, wanted: Wanted) -> Course:
-    """A page of points in the order in which the trainer told them. With a resolution, the last
-    point of each name in each such span of a page. Raises Invalid for a bad cursor."""
+async def read_course(connection: Connection, job_id: UUID, wanted: Wanted) -> Course:
+    """A page of all points, in the order in which the trainer told them. The connection must show
+    one snapshot. Raises Invalid for a bad cursor."""
     place = cursor.read(wanted.after, tuple[Small, Big]) or (0, -1)
-    rows = await connection.fetch(
-        statement("read_heartbeats"), job_id, *place, wanted.since, BEATS_A_PAGE + 1, BYTES_A_PAGE
+    rows, end = await read_beats(
+        connection, job_id, after=place, since=wanted.since, limit=BEATS_A_PAGE
     )
     points: list[Point] = []
-    following = None
-    if rows and rows[-1]["filled"] >= BYTES_A_PAGE:
-        following = cursor.write(rows[-1]["attempt"], rows[-1]["sequence"])
     told = names_told(rows)
     for index, row in enumerate(rows):
-        if index == BEATS_A_PAGE or len(points) >= POINTS_A_PAGE:
-            last = rows[index - 1]
-            following = cursor.write(last["attempt"], last["sequence"])
+        if len(points) >= POINTS_A_PAGE:
+            end = place_of(rows[index - 1])
             break
         points += points_of(row, told, wanted.names)
-    return Course(_thin(points, wanted.resolution), following)
+    return Course(points, None if end is None else cursor.write(*end))
 
 
 def names_told(rows: Iterable[Row]) -> set[str]:
@@ -92,18 +89,6 @@ def points_of(row: Row, told: Collection[str], names: Collection[str] | None = N
         for name, value, at_step, time in (*latest, *exact)
         if names is None or name in names
     ]
-
-
-def _thin(points: list[Point], resolution: timedelta | None) -> list[Point]:
-    if resolution is None:
-        return points
-    last: dict[tuple[int, str, int], Point] = {}
-    for point in points:
-        span = int(point["time"].timestamp() // resolution.total_seconds())
-        key = (point["attempt"], point["name"], span)
-        last.pop(key, None)
-        last[key] = point
-    return list(last.values())
 
 
 def _instant(time: str | None) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from common.postgres import Queryable, statement
 Row = Mapping[str, Any]
 
 LOG_BYTES = 4 << 20
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ async def list_jobs(
 
 async def timeline(connection: Queryable, job_id: UUID, *, limit: int, after: str | None) -> Page:
     """State changes and reports, oldest first."""
-    place = cursor.read(after, tuple[Instant, Small, Big]) or (None, None, None)
+    place = cursor.read(after, tuple[Instant, Small, Big]) or (BEGINNING, 0, 0)
     rows = await connection.fetch(statement("read_timeline"), job_id, *place, limit + 1)
     return page(rows, limit, "at", "kind", "number")
 

@@ -90,7 +90,11 @@ def artifact_key(job_id: str, attempt: int, name: str) -> str:
 
 
 def checkpoint_key(job_id: str, attempt: int, name: str) -> str:
-    return f"{attempt_prefix(job_id, attempt)}checkpoints/{check_name(name)}"
+    return f"{checkpoints_prefix(job_id, attempt)}{check_name(name)}"
+
+
+def checkpoints_prefix(job_id: str, attempt: int) -> str:
+    return f"{attempt_prefix(job_id, attempt)}checkpoints/"
 
 
 def result_key(job_id: str, attempt: int) -> str:

@@ -31,6 +31,14 @@ class Found:
     etag: str
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload in parts that nobody finished."""
+
+    key: str
+    upload_id: str
+
+
 class Objects:
     """The objects of one bucket. Temporary errors of the store are botocore's own, which
     `common.answers` knows; what is not there is NotFound."""
@@ -84,14 +92,19 @@ class Objects:
             return None
         return Found(key, answer["ContentLength"], answer["ETag"].strip('"'))
 
-    async def walk(self, prefix: str, after: str = "") -> AsyncGenerator[Found]:
-        """Everything below the prefix, read page by page; only what comes after a key, if named."""
+    async def walk(
+        self, prefix: str, after: str = "", until: str | None = None
+    ) -> AsyncGenerator[Found]:
+        """Everything below the prefix, read page by page; only what comes after a key and before
+        another, if named."""
         token: dict[str, str] = {"StartAfter": after} if after else {}
         while True:
             page = await self._call(
                 "list_objects_v2", Prefix=prefix, MaxKeys=self._page_size, **token
             )
             for entry in page.get("Contents", ()):
+                if until is not None and entry["Key"] >= until:
+                    return
                 yield Found(entry["Key"], entry["Size"], entry["ETag"].strip('"'))
             if not page.get("IsTruncated"):
                 return
@@ -158,18 +171,28 @@ class Objects:
     async def abort_upload(self, key: str, upload_id: str) -> None:
         await self._call("abort_multipart_upload", Key=key, UploadId=upload_id)
 
-    async def abort_uploads(self, prefix: str, before: datetime, limit: int) -> bool:
-        """Gives up uploads in parts below the prefix that nobody finished, no more than `limit`;
-        whether there may be others."""
-        try:
-            page = await self._call("list_multipart_uploads", Prefix=prefix, MaxUploads=limit)
-        except NotFound:
-            return False
-        listed = page.get("Uploads", ())
-        for upload in listed:
-            if upload["Initiated"] < before:
-                await self.abort_upload(upload["Key"], upload["UploadId"])
-        return bool(page.get("IsTruncated")) and any(u["Initiated"] < before for u in listed)
+    async def uploads(self, prefix: str, before: datetime) -> AsyncGenerator[Upload]:
+        """The uploads in parts below the prefix that were begun before an instant and that nobody
+        finished, read page by page."""
+        place: dict[str, str] = {}
+        while True:
+            try:
+                page = await self._call(
+                    "list_multipart_uploads", Prefix=prefix, MaxUploads=self._page_size, **place
+                )
+            except NotFound:
+                return
+            for listed in page.get("Uploads", ()):
+                if listed["Initiated"] < before:
+                    yield Upload(listed["Key"], listed["UploadId"])
+            following = {
+                "KeyMarker": page.get("NextKeyMarker", ""),
+                "UploadIdMarker": page.get("NextUploadIdMarker", ""),
+            }
+            # A store that goes round in circles would never let us go.
+            if not page.get("IsTruncated") or following == place:
+                return
+            place = following
 
     async def _delete(self, keys: list[str]) -> int:
         if keys:

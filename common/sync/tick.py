@@ -18,7 +18,7 @@ from common.jobs.retry import Evidence, Jitter, RetryRules
 from common.launch.cluster import Cluster, Refused
 from common.launch.plan import Site
 from common.storage.objects import Objects
-from common.sync import apply, collect, enforce, observe, sweep, wake
+from common.sync import apply, archive, collect, enforce, observe, sweep, wake
 from common.sync.collect import Sources
 from common.sync.decide import Limits, decide
 from common.sync.decision import (
@@ -38,7 +38,7 @@ from common.sync.decision import (
     Suspect,
 )  # fmt: skip
 from common.sync.lease import Held, Now, hold
-from common.sync.sweep import Retention
+from common.sync.retention import Retention
 
 T = TypeVar("T")
 
@@ -145,12 +145,14 @@ async def _change(tools: Tools, changes: Sequence[Alive | Gone | Stalled | Excee
 
 
 async def _sweep(tools: Tools) -> None:
-    """Now and then; at each tick while there is more than one step can do."""
+    """What was measured at each tick; the rest now and then, and at each tick while there is more
+    than one step can do."""
+    retention = tools.retention()
+    packed_after = timedelta(days=retention.packed_after_days)
+    await archive.archive(tools.pool, now=tools.now(), packed_after=packed_after)
     async with hold(tools.pool, SWEEP_LEASE, spacing=sweep.SPACING, now=tools.now) as held:
         if held is not None:
-            held.more = await sweep.sweep(
-                tools.pool, tools.objects, tools.retention(), now=tools.now()
-            )
+            held.more = await sweep.sweep(tools.pool, tools.objects, retention, now=tools.now())
             held.complete = True
 
 

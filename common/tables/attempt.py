@@ -34,6 +34,13 @@ class Attempt(SQLModel, table=True):
             "attempt",
             postgresql_where=text("ended_at is not null and settled_at is null"),
         ),
+        Index(
+            "attempts_unpacked",
+            "job_id",
+            "attempt",
+            postgresql_where=text("packed_at is null"),
+        ),
+        Index("attempts_logs", "ended_at", postgresql_where=text("log_uri is not null")),
     )
 
     job_id: UUID
@@ -45,6 +52,7 @@ class Attempt(SQLModel, table=True):
     started_at: datetime | None = column.optional_instant()
     ended_at: datetime | None = column.optional_instant()
     settled_at: datetime | None = column.optional_instant()
+    packed_at: datetime | None = column.optional_instant()
     outcome: str | None = column.optional_text()
     error_class: str | None = column.optional_text()
     exit_code: int | None = None

@@ -34,6 +34,8 @@ class JobEvent(SQLModel, table=True):
             "next_at",
             postgresql_where=text("published_at is null"),
         ),
+        Index("job_events_timeline", "job_id", "at", "sequence"),
+        Index("job_events_age", "at"),
     )
 
     id: UUID
@@ -62,6 +64,7 @@ class Work(SQLModel, table=True):
         CheckConstraint("kind in ('launch', 'register')", name="work_kind"),
         CheckConstraint("state in ('due', 'done', 'dead')", name="work_state"),
         Index("work_due", "next_at", postgresql_where=text("state = 'due'")),
+        Index("work_finished", "finished_at", postgresql_where=text("state <> 'due'")),
     )
 
     kind: str = column.text()

@@ -30,6 +30,11 @@ class Job(SQLModel, table=True):
             postgresql_where=text("status in ('pending', 'queued', 'running')"),
         ),
         Index("jobs_labels", "labels", postgresql_using="gin"),
+        Index(
+            "jobs_unswept",
+            "completed_at",
+            postgresql_where=text("completed_at is not null and swept_at is null"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -59,6 +64,7 @@ class Job(SQLModel, table=True):
     ran_seconds: float = Field(sa_column=Column(Double, nullable=False, server_default=text("0")))
     completed_at: datetime | None = column.optional_instant()
     stalled_at: datetime | None = column.optional_instant()
+    swept_at: datetime | None = column.optional_instant()
     status_reason: str | None = column.optional_text()
     waiting_for: str | None = column.optional_text()
     observed: dict[str, Any] | None = column.optional_json()

@@ -67,6 +67,15 @@ class Report(SQLModel, table=True):
     __table_args__ = (
         PrimaryKeyConstraint("job_id", "number"),
         UniqueConstraint("job_id", "attempt", "event_key", name="reports_event_key"),
+        Index(
+            "reports_timeline",
+            "job_id",
+            "received_at",
+            "number",
+            postgresql_where=text("type <> 'log'"),
+        ),
+        Index("reports_age", "received_at", postgresql_where=text("type <> 'log'")),
+        Index("reports_logs_age", "received_at", postgresql_where=text("type = 'log'")),
     )
 
     job_id: UUID

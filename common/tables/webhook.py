@@ -47,14 +47,13 @@ class WebhookDelivery(SQLModel, table=True):
     __tablename__: ClassVar[str] = "webhook_deliveries"
     __table_args__ = (
         column.of_job("webhook_deliveries"),
-        CheckConstraint(
-            "state in ('due', 'delivered', 'failed')", name="webhook_deliveries_state"
-        ),
+        CheckConstraint("state in ('due', 'delivered', 'failed')", name="webhook_deliveries_state"),
         Index("webhook_deliveries_due", "next_at", postgresql_where=text("state = 'due'")),
-        Index("webhook_deliveries_of_job", "job_id"),
         Index(
-            "webhook_deliveries_newest", "project_id", text("created_at desc"), text("id desc")
+            "webhook_deliveries_finished", "finished_at", postgresql_where=text("state <> 'due'")
         ),
+        Index("webhook_deliveries_of_job", "job_id"),
+        Index("webhook_deliveries_newest", "project_id", text("created_at desc"), text("id desc")),
     )
 
     id: UUID = Field(primary_key=True)

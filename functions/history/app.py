@@ -121,8 +121,7 @@ def _figures() -> APIRouter:
     ) -> Response:
         state: State = deps
         chosen = frozenset(names.split(",")) if names else None
-        span = None if resolution is None else timedelta(seconds=resolution)
-        wanted = Wanted(chosen, _aware(since), span, cursor)
+        wanted = Wanted(chosen, _aware(since), resolution, cursor)
         return web.ok(await read_points(user, job_id, wanted, pool=state.pool))
 
     return routes

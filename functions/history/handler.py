@@ -13,14 +13,17 @@ from common.jobs import history as shown
 from common.jobs import permission, reading
 from common.jobs.course import Wanted, read_course
 from common.jobs.history import Row, Sign
+from common.jobs.overview import read_overview
 from common.jobs.reading import Page
-from common.postgres import Queryable, statement
+from common.postgres import Queryable, snapshot, statement
 from common.tokens.job_token import JobTokens
 from common.tokens.user_token import User
 from functions.history.schema import Experiment, Logs, NewMetric, Points
 
 Identify = Callable[[str], Awaitable[User]]
 MOST_METRICS = 10_000
+# Where nobody says how many points of a series to show, and there are too many for all.
+SOME_POINTS = 500
 
 
 class Read(Protocol):
@@ -76,18 +79,25 @@ async def read_logs(
 
 
 async def read_points(user: User, job_id: UUID, wanted: Wanted, *, pool: asyncpg.Pool) -> Points:
-    """The same for the course of metrics."""
+    """The same for the course of metrics; with a resolution, no more points of each series."""
     await permission.check(pool, job_id, user)
-    found = await read_course(pool, job_id, wanted)
+    async with snapshot(pool) as connection:
+        if wanted.resolution is None:
+            found = await read_course(connection, job_id, wanted)
+        else:
+            found = await read_overview(connection, job_id, wanted, wanted.resolution)
     return {"points": found.points, "nextCursor": found.next_cursor}
 
 
 async def read_experiment(user: User, job_id: UUID, *, pool: asyncpg.Pool) -> Experiment:
-    """The figures that were recorded one by one, then the course of the heartbeats' metrics as
-    far as one page goes; points have no such end. Raises NotFound."""
+    """The figures that were recorded one by one, then the course of the heartbeats' metrics, of
+    a long one some points of each series. Raises NotFound."""
     await permission.check(pool, job_id, user)
     rows = await reading.metrics(pool, job_id, limit=MOST_METRICS)
-    course = await read_course(pool, job_id, Wanted())
+    async with snapshot(pool) as connection:
+        course = await read_course(connection, job_id, Wanted())
+        if course.next_cursor is not None:
+            course = await read_overview(connection, job_id, Wanted(), SOME_POINTS)
     measured = [shown.measured(job_id, point) for point in course.points]
     return {"jobId": job_id, "metrics": [*map(shown.metric, rows), *measured]}
 

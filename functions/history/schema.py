@@ -19,7 +19,12 @@ Names = Annotated[
 Since = Annotated[Moment | None, Query(alias="from")]
 Resolution = Annotated[
     int | None,
-    Query(ge=1, le=86_400, description="seconds; of each span, each metric's last point is shown"),
+    Query(
+        ge=1,
+        le=86_400,
+        description="of each metric at most so many points, its extremes and whatever is no number"
+        " among them; more than 2,000 are only shown without it",
+    ),
 ]
 
 

@@ -18,7 +18,7 @@ from common.launch.plan import site_of
 from common.settings import Broker, Config, Database, Storage, Timing, load
 from common.settings import Cluster as ClusterSettings
 from common.storage.objects import open_objects
-from common.sync import lease, sweep
+from common.sync import lease, retention
 from common.sync.decide import Limits
 from common.sync.tick import LEASE, Tools, age_of
 from functions.status_sync.handler import status_sync
@@ -36,7 +36,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
     async def lifespan() -> AsyncGenerator[Tools]:
         reached = access.load(trainers.kubeconfig, environ)
         rules = ConfigFile(config.folder / "retry-rules.yaml", RetryRules.parse)
-        retention = ConfigFile(config.folder / "retention.yaml", sweep.parse)
+        kept = ConfigFile(config.folder / "retention.yaml", retention.parse)
         pool = await postgres.open_pool(database)
         publisher = Publisher(broker.url, token_file=broker.token_file)
         async with (
@@ -50,7 +50,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
                 site=site,
                 publish=publisher.publish,
                 rules=rules.current,
-                retention=retention.current,
+                retention=kept.current,
                 limits=Limits(timing.stall_after, timing.cancel_grace, timing.start_limit),
                 interval=timing.sync_interval,
                 now=_now,

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from common.sync.sweep import Retention
+from common.sync.retention import Retention
 
 CLONE = Path(__file__).parents[3]
 PAGE = (CLONE / "docs" / "rules.md").read_text(encoding="utf-8")

@@ -1,18 +1,23 @@
 """Retention: rule 24."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from common.jobs.state import Status
-from common.sync.sweep import Retention, sweep
-from tests.jobs import NOW, PROJECT, make_job
+from common.jobs.state import Status, Trigger
+from common.storage import address
+from common.storage.objects import open_objects
+from common.sync import archive
+from common.sync.retention import Retention
+from common.sync.sweep import look, sweep
+from tests.jobs import NOW, PROJECT, apply, intent_of, make_job
 from tests.kubernetes import request_of
 from tests.world import World
 
-LATER = NOW + timedelta(days=500)
+DAY = timedelta(days=1)
+LATER = NOW + DAY * 500
 
 
 async def checkpoint(world: World, job_id: UUID, number: int, loss: float | None) -> str:
@@ -40,33 +45,31 @@ class TestSweep:
         live = await make_job(world.pool, Status.RUNNING)
         for job_id in (old, live):
             await world.pool.execute(
-                "insert into heartbeats values ($1, 1, 1, now(), '{}')", job_id
+                "insert into heartbeats values ($1, 1, 1, $2, '{}')", job_id, NOW
             )
             for number, kind in enumerate(("log", "epoch_end")):
                 await world.pool.execute(
-                    "insert into reports values ($1, $2, 1, $3, $3, '{}', now(), now())",
+                    "insert into reports values ($1, $2, 1, $3, $3, '{}', $4, $4)",
                     job_id,
                     number,
                     kind,
+                    NOW,
                 )
         await world.pool.execute("update job_events set published_at = now()")
         await world.pool.execute("update work set state = 'done', finished_at = $1", NOW)
         await world.pool.execute(
             "insert into idempotency_keys values ($1, 'ada', 'k', 'd', $2, $3)", PROJECT, old, NOW
         )
-        await sweep(world.pool, world.objects, Retention(), now=NOW)
-        assert await count(world, "heartbeats") == 2
-        assert await count(world, "idempotency_keys") == 1
+        await archive.archive(world.pool, now=NOW + DAY * 2, packed_after=DAY)
+        await sweep(world.pool, world.objects, Retention(), now=NOW + DAY * 2)
+        assert [await count(world, table) for table in ("heartbeats", "packs")] == [1, 1]
+        assert await count(world, "reports") == 4
         await sweep(world.pool, world.objects, Retention(), now=LATER)
-        for table in ("heartbeats", "job_events"):
+        for table in ("heartbeats", "job_events", "reports"):
             kept = await world.pool.fetch(f"select distinct job_id from {table}")
             assert [row["job_id"] for row in kept] == [live]
-        reports = await world.pool.fetch("select job_id, type from reports order by 1, 2")
-        assert {(row["job_id"], row["type"]) for row in reports} == {
-            (old, "epoch_end"),
-            (live, "epoch_end"),
-            (live, "log"),
-        }
+        assert [await count(world, table) for table in ("packs", "courses")] == [0, 0]
+        assert await count(world, "reports") == 2
         assert await count(world, "work") == 0
         assert await count(world, "idempotency_keys") == 0
         assert await count(world, "jobs") == 2
@@ -100,7 +103,52 @@ class TestSweep:
         await make_job(world.pool, request=request_of(resolved={"checkpoint": {"uri": uri}}))
         await sweep(world.pool, world.objects, Retention(checkpoints=1), now=LATER)
         kept = await world.pool.fetch("select number from checkpoints order by number")
-        assert [row["number"] for row in kept] == [0, 2]
+        assert [row["number"] for row in kept] == [0, 1, 2]
+
+    async def test_sweeps_a_job_once_and_not_while_another_starts_from_it(self, world: World):
+        job_id = await make_job(world.pool, Status.SUCCEEDED)
+        key = await checkpoint(world, job_id, 1, None)
+        uri = f"s3://{world.storage.bucket}/{key}"
+        other = await make_job(
+            world.pool, request=request_of(resolved={"checkpoint": {"uri": uri}})
+        )
+        none = Retention(checkpoints=0)
+        await sweep(world.pool, world.objects, none, now=LATER)
+        assert await world.objects.head(key)
+        await apply(world.pool, intent_of(other, Trigger.CANCEL_ASKED))
+        await sweep(world.pool, world.objects, none, now=LATER)
+        assert await world.objects.head(key) is None
+        assert await count(world, "jobs where swept_at is null") == 0
+
+    async def test_deletes_the_objects_of_rows_that_were_deleted_before_it_died(self, world: World):
+        job_id = await make_job(world.pool, Status.SUCCEEDED)
+        keys = [await checkpoint(world, job_id, number, None) for number in range(2)]
+        await world.pool.execute("delete from checkpoints where number = 0")
+        await sweep(world.pool, world.objects, Retention(), now=LATER)
+        assert [bool(await world.objects.head(key)) for key in keys] == [False, True]
+
+    async def test_keeps_an_artifact_that_lies_among_checkpoints(self, world: World):
+        job_id = await make_job(world.pool, Status.SUCCEEDED)
+        keys = [await checkpoint(world, job_id, number, None) for number in range(3)]
+        await world.pool.execute(
+            "insert into artifacts values ($1, 1, 'model', $2, null, 1, now())",
+            job_id,
+            f"s3://{world.storage.bucket}/{keys[0]}",
+        )
+        await world.pool.execute(
+            "update jobs set output_model_storage_uri = $1",
+            f"s3://{world.storage.bucket}/{keys[1]}",
+        )
+        await sweep(world.pool, world.objects, Retention(checkpoints=0), now=LATER)
+        assert [bool(await world.objects.head(key)) for key in keys] == [True, True, False]
+
+    async def test_deletes_dead_letters_by_their_day(self, world: World):
+        days = [date(2026, 1, 1), date(2026, 3, 1), date(2027, 5, 1)]
+        keys = [address.dead_letter_key(day, "letter") for day in days]
+        for key in keys:
+            await world.objects.put_bytes(key, b"{}")
+        await sweep(world.pool, world.objects, Retention(), now=LATER)
+        assert [bool(await world.objects.head(key)) for key in keys] == [False, False, True]
 
     async def test_deletes_old_logs_from_the_store(self, world: World):
         job_id = await make_job(world.pool, Status.SUCCEEDED)
@@ -126,6 +174,17 @@ class TestSweep:
         with pytest.raises(Exception, match=r"no such object|NoSuchUpload"):
             await world.objects.put_part(key, upload, 2, b"x" * 10)
 
+    async def test_reads_every_page_of_unfinished_uploads(self, world: World):
+        for number in range(5):
+            await world.objects.start_upload(f"jobs/a/{number}/x")
+        async with open_objects(world.storage, page_size=2) as objects:
+            later = world.now() + timedelta(days=8)
+            old = [each.key async for each in objects.uploads("jobs/a/", later)]
+            assert sorted(old) == [f"jobs/a/{number}/x" for number in range(5)]
+            assert not [each async for each in objects.uploads("jobs/a/", world.now() - DAY)]
+            await sweep(world.pool, objects, Retention(), now=later)
+            assert not [each async for each in objects.uploads("jobs/a/", later)]
+
     async def test_takes_small_steps_and_says_that_there_is_more(self, world: World):
         rows: list[Any] = [(PROJECT, "ada", str(n), "d", PROJECT, NOW) for n in range(1200)]
         await world.pool.copy_records_to_table("idempotency_keys", records=rows)
@@ -143,3 +202,31 @@ class TestSweep:
         await world.pool.copy_records_to_table("idempotency_keys", records=rows)
         await world.tick()
         assert await count(world, "idempotency_keys") == 1200
+
+
+class TestLook:
+    async def test_finds_what_a_sweep_deletes_and_deletes_nothing(self, world: World):
+        job_id = await make_job(world.pool, Status.SUCCEEDED)
+        for number in range(5):
+            await checkpoint(world, job_id, number, None)
+        await world.pool.execute("insert into heartbeats values ($1, 1, 1, $2, '{}')", job_id, NOW)
+        await archive.archive(world.pool, now=NOW + DAY * 2, packed_after=DAY)
+        await world.pool.execute("update job_events set published_at = now()")
+        await world.objects.put_bytes(address.dead_letter_key(NOW.date(), "letter"), b"{}")
+        looked = [await look(world.pool, world.objects, Retention(), now=LATER) for _ in range(2)]
+        assert looked[0] == looked[1]
+        found = {each.kind: (each.rows, each.objects) for each in looked[0]}
+        assert found["timeline"] == (4, 0)
+        assert found["checkpoints"] == (2, 2)
+        assert found["heartbeats"] == (1, 0)
+        assert found["dead letters"] == (0, 1)
+        assert await count(world, "checkpoints") == 5
+        await sweep(world.pool, world.objects, Retention(), now=LATER)
+        left = await look(world.pool, world.objects, Retention(), now=LATER)
+        assert not any(each.rows or each.objects or each.more for each in left)
+
+    async def test_finds_nothing_while_all_is_young(self, world: World):
+        job_id = await make_job(world.pool, Status.SUCCEEDED)
+        await checkpoint(world, job_id, 1, None)
+        found = await look(world.pool, world.objects, Retention(), now=NOW + DAY / 2)
+        assert not any(each.rows or each.objects for each in found)
