@@ -29,6 +29,34 @@ class Target:
         return ratio <= self.bound if self.at_most else ratio >= self.bound
 
 
+@dataclass(frozen=True)
+class Bound:
+    """A figure and what it must keep."""
+
+    text: str
+    value: float
+    unit: str
+    bound: float
+    at_most: bool = True
+    note: str = ""
+
+    @property
+    def holds(self) -> bool:
+        return self.value <= self.bound if self.at_most else self.value >= self.bound
+
+    def __str__(self) -> str:
+        word = "reached" if self.holds else "MISSED"
+        wanted = f"{'at most' if self.at_most else 'at least'} {self.bound:g}"
+        line = f"  {self.text}: {self.value:.4g} {self.unit}".rstrip() + f" ({wanted}) {word}"
+        return f"{line}\n      {self.note}" if self.note else line
+
+
+def tell(bounds: Sequence[Bound]) -> int:
+    """Prints them all; 0 when each was kept."""
+    print("\n".join([machine(), *map(str, bounds)]))
+    return 0 if all(bound.holds for bound in bounds) else 1
+
+
 def median(runs: Sequence[Figures], figure: str) -> float:
     """The middle of a figure over all runs of one contender."""
     return statistics.median(run[figure] for run in runs)

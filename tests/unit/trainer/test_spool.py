@@ -1,8 +1,9 @@
 import math
+from itertools import pairwise
 
 import pytest
 from eventrain_trainer.metric import Point
-from eventrain_trainer.spool import POINT_OVERHEAD, Spool
+from eventrain_trainer.spool import POINT_OVERHEAD, STRETCH, Spool
 
 WEIGHT = POINT_OVERHEAD + len("loss")
 
@@ -42,7 +43,30 @@ class TestSpool:
         spool = _spool(1000)
         _fill(spool, [value] * 1001)
 
-        assert len(spool) <= 850
+        assert len(spool) <= 900
+
+    def test_lets_no_call_wait_until_all_of_it_was_gone_through(self) -> None:
+        spool = _spool(5000)
+        sizes = [0]
+        for step in range(20_000):
+            spool.observe({}, [Point("loss", 0.5, step, 0.0)])
+            sizes.append(len(spool))
+
+        steps = [after - before for before, after in pairwise(sizes)]
+        assert min(steps) < 0
+        assert all(-2 * STRETCH <= step <= 1 for step in steps)
+
+    def test_thins_each_of_many_names_alike(self) -> None:
+        spool = _spool(4000)
+        names = [f"layer-{number:04}" for number in range(400)]
+        for step in range(14):
+            spool.observe({}, [Point(name, float(step), step, 0.0) for name in names])
+        left = spool.take(10_000)
+
+        for name in names:
+            steps = [point.step for point in left if point.name == name]
+            assert steps[0] < 4
+            assert steps[-1] == 13
 
     def test_thins_the_oldest_first_and_keeps_the_newest(self) -> None:
         spool = _spool(100)

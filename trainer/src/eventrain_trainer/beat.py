@@ -8,7 +8,7 @@ from typing import Any
 
 from eventrain_trainer.callbacks import Callbacks, Reply, Verdict
 from eventrain_trainer.metric import on_wire, point_on_wire
-from eventrain_trainer.patience import Backoff, Deadline
+from eventrain_trainer.patience import Backoff, Deadline, with_breaks
 from eventrain_trainer.spool import Spool
 
 POINTS_A_BEAT = 1000
@@ -130,7 +130,7 @@ class Beat:
         if metrics:
             body["metrics"] = {name: on_wire(value) for name, value in metrics.items()}
         if points := self.spool.take(POINTS_A_BEAT):
-            body["points"] = [point_on_wire(point) for point in points]
+            body["points"] = [point_on_wire(point) for point in with_breaks(points)]
         if self.trace_id:
             body["trace_id"] = self.trace_id
         return body

@@ -17,7 +17,8 @@ from eventrain_trainer.transfer import TransferError
 
 SPOOL_BYTES = 8 * 1024 * 1024
 SEND_EVERY = 0.2
-POINTS_A_LINE = 1000
+# A line is put together while the training cannot go on.
+POINTS_A_LINE = 50
 CLOSE_WAIT = 5.0
 
 

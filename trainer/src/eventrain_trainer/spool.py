@@ -1,8 +1,9 @@
 """What the training said and nobody has heard yet: latest values, and points bounded in bytes.
 
-Past the bound the oldest half of the points is thinned: of every two points of a name one goes,
-but not its lowest, its highest, or one that is not finite. Where that frees too little, the oldest
-go whatever they are: room is made for many calls at once. The latest values always stay.
+Past the bound the oldest points are thinned, a stretch at a time, since the training waits
+meanwhile: of every two points of a name one goes, but not one that is not finite, nor the lowest
+and the highest of a name that is there often. Where that frees too little, the oldest stretch goes
+whatever it holds. Round after round reaches up to the newer half. The latest values always stay.
 """
 
 import math
@@ -15,32 +16,42 @@ from eventrain_trainer.metric import Point
 
 POINT_OVERHEAD = 200
 LATEST_METRICS = 1000
+STRETCH = 256
+OFTEN = 4
 MOST_AFTER_THINNING = 0.8
+
+# Not Points: of a plain tuple the garbage collector lets go at first sight, and so never walks
+# through what waits here while the training stands still.
+Held = tuple[str, float, int, float]
 
 
 class Spool:
     def __init__(self, limit_bytes: int) -> None:
         self._limit = max(limit_bytes, POINT_OVERHEAD)
+        self._stretch = max(1, min(STRETCH, self._limit // POINT_OVERHEAD // 4))
         self._lock = threading.Lock()
-        self._points: deque[Point] = deque()
+        self._thinned: deque[list[Held]] = deque()
+        """What this round has been through; all of it is older than what follows."""
+        self._whole: deque[list[Held]] = deque()
+        self._count = 0
         self._bytes = 0
+        self._turns: dict[str, int] = {}
         self._latest: dict[str, Any] = {}
         self._metrics: dict[str, float] = {}
         self.thinned = 0
 
     def __len__(self) -> int:
-        return len(self._points)
+        return self._count
 
     def observe(self, latest: Mapping[str, Any], points: Iterable[Point]) -> None:
         with self._lock:
             self._latest.update(latest)
             for point in points:
-                self._points.append(point)
-                self._bytes += POINT_OVERHEAD + len(point.name)
+                self._hold(point)
                 if point.name in self._metrics or len(self._metrics) < LATEST_METRICS:
                     self._metrics[point.name] = point.value
-            if self._bytes > self._limit:
-                self._thin()
+            while self._bytes > self._limit and self._count:
+                self._make_room()
 
     def latest(self) -> dict[str, Any]:
         """The newest of each value that is no metric: epoch, step, progress, message."""
@@ -53,36 +64,72 @@ class Spool:
 
     def take(self, most: int) -> list[Point]:
         """Oldest first; what is taken is the taker's to deliver."""
+        taken: list[Held] = []
         with self._lock:
-            taken = [self._points.popleft() for _ in range(min(most, len(self._points)))]
-            self._bytes -= sum(POINT_OVERHEAD + len(point.name) for point in taken)
-            return taken
+            while len(taken) < most and (stretches := self._thinned or self._whole):
+                oldest, room = stretches[0], most - len(taken)
+                taken += oldest[:room]
+                del oldest[:room]
+                if not oldest:
+                    stretches.popleft()
+            self._count -= len(taken)
+            self._bytes -= _weight(taken)
+        return [Point._make(held) for held in taken]
 
-    def _thin(self) -> None:
-        before = len(self._points)
-        points = list(self._points)
-        middle = (len(points) + 1) // 2
-        kept = _every_second(points[:middle])
-        self._points = deque(kept + points[middle:])
-        self._bytes = sum(POINT_OVERHEAD + len(point.name) for point in self._points)
-        while self._bytes > self._limit * MOST_AFTER_THINNING and self._points:
-            self._bytes -= POINT_OVERHEAD + len(self._points.popleft().name)
-        self.thinned += before - len(self._points)
+    def _hold(self, point: Point) -> None:
+        if not self._whole or len(self._whole[-1]) >= self._stretch:
+            self._whole.append([])
+        self._whole[-1].append((point.name, point.value, point.step, point.time))
+        self._count += 1
+        self._bytes += POINT_OVERHEAD + len(point.name)
+
+    def _make_room(self) -> None:
+        if len(self._thinned) >= len(self._whole):
+            self._thinned.extend(self._whole)
+            self._whole, self._thinned = self._thinned, deque()
+            self._turns.clear()
+        stretch = self._whole.popleft()
+        while self._whole and len(stretch) + len(self._whole[0]) <= self._stretch:
+            stretch += self._whole.popleft()
+        kept = _every_second(stretch, self._turns)
+        self._thinned.append(kept)
+        gone = len(stretch) - len(kept)
+        self._bytes -= _weight(stretch) - _weight(kept)
+        if len(kept) > len(stretch) * MOST_AFTER_THINNING:
+            oldest = self._thinned.popleft()
+            self._bytes -= _weight(oldest)
+            gone += len(oldest)
+        self._count -= gone
+        self.thinned += gone
 
 
-def _every_second(points: list[Point]) -> list[Point]:
-    lowest: dict[str, Point] = {}
-    highest: dict[str, Point] = {}
+def _weight(points: list[Held]) -> int:
+    return POINT_OVERHEAD * len(points) + sum([len(point[0]) for point in points])
+
+
+def _every_second(points: list[Held], turns: dict[str, int]) -> list[Held]:
+    telling = _extremes(points)
+    kept: list[Held] = []
     for point in points:
-        if point.value < lowest.setdefault(point.name, point).value:
-            lowest[point.name] = point
-        if point.value > highest.setdefault(point.name, point).value:
-            highest[point.name] = point
-    extremes = {id(point) for found in (lowest, highest) for point in found.values()}
-    turns: dict[str, int] = {}
-    kept: list[Point] = []
-    for point in points:
-        turn = turns[point.name] = turns.get(point.name, 0) + 1
-        if turn % 2 or id(point) in extremes or not math.isfinite(point.value):
+        name, value = point[0], point[1]
+        # Names begin by turns: where each of many comes but once, half of them go.
+        turn = turns[name] = turns.get(name, len(turns)) + 1
+        if turn % 2 or id(point) in telling or not math.isfinite(value):
             kept.append(point)
     return kept
+
+
+def _extremes(points: list[Held]) -> set[int]:
+    by_name: dict[str, list[Held]] = {}
+    for point in points:
+        by_name.setdefault(point[0], []).append(point)
+    return {
+        id(extreme(same, key=_value))
+        for same in by_name.values()
+        if len(same) >= OFTEN
+        for extreme in (min, max)
+    }
+
+
+def _value(point: Held) -> float:
+    return point[1]

@@ -1,0 +1,68 @@
+"""A training program that does nothing but tell metrics: `python metric_calls.py COUNT FILE`.
+
+Each call is timed by itself, beside the CPU of its thread and whether it waited for another one. A
+slow call that did neither was one from which the system took the core; a loop of nothing, measured
+in the same way, says how often that happens to anybody.
+"""
+
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import eventrain_trainer as et
+
+MILLISECOND = 1_000_000
+Slow = list[tuple[int, bool]]
+
+
+def timed(count: int, call: Callable[[int], None]) -> tuple[list[int], Slow]:
+    """Nanoseconds of each call; and of those over a millisecond, whether that was its own doing."""
+    took = [0] * count
+    slow: Slow = []
+    clock, cpu = time.perf_counter_ns, time.thread_time_ns
+    for number in range(count):
+        waits, worked = _waits(), cpu()
+        began = clock()
+        call(number)
+        spent = clock() - began
+        took[number] = spent
+        if spent > MILLISECOND:
+            slow.append((spent, cpu() - worked > MILLISECOND or _waits() > waits))
+    return took, slow
+
+
+def _waits() -> int:
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+
+
+def figures(count: int, call: Callable[[int], None]) -> dict[str, float]:
+    took, slow = timed(count, call)
+    took.sort()
+    return {
+        "median_us": statistics.median(took) / 1e3,
+        "p99_9_us": took[count * 999 // 1000] / 1e3,
+        "max_us": took[-1] / 1e3,
+        "over_1_ms": len(slow),
+        "over_1_ms_by_its_own": sum(1 for _, own in slow if own),
+        "max_over_1_ms_by_its_own_us": max((spent for spent, own in slow if own), default=0) / 1e3,
+    }
+
+
+def main(count: int, file: str) -> None:
+    run = et.start()
+    said = {
+        "nothing": figures(count, lambda number: None),
+        "call": figures(count, lambda number: run.log(step=number, loss=0.25)),
+    }
+    Path(file).write_text(json.dumps(said), encoding="utf-8")
+    # What follows would wait for the server, which is another measure.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])
