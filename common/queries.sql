@@ -578,25 +578,40 @@ left join beats on beats.job_id = jobs.id
 where jobs.id = $1;
 
 -- name: list_jobs
--- A page of the jobs of some projects, newest first; a filter that is null holds for all.
+-- A page of the jobs of some projects, newest first; a filter that is null holds for all. Each
+-- project gives no more than the page can show, in the order of an index of its own.
 select
     jobs.*,
     beats.last_seen,
     beats.progressed_at,
     beats.sequence as beat_sequence,
     beats.body as beat
-from jobs
+from (
+    select mine.*
+    from unnest($1::uuid[]) as project (id)
+    cross join lateral (
+        select *
+        from jobs
+        where
+            project_id = project.id
+            and ($2::text[] is null or status = any($2))
+            and ($3::uuid is null or model_id = $3)
+            and ($4::text is null or submitted_by = $4)
+            and ($5::jsonb is null or labels @> $5)
+            and ($6::text is null or lower(name) like $6 or id between $7::uuid and $8::uuid)
+            and ($9::timestamptz is null or (submitted_at, id) < ($9, $10::uuid))
+        order by submitted_at desc, id desc
+        limit $11
+    ) as mine
+    order by submitted_at desc, id desc
+    limit $11
+) as jobs
 left join beats on beats.job_id = jobs.id
-where
-    project_id = any($1::uuid[])
-    and ($2::text[] is null or status = any($2))
-    and ($3::uuid is null or model_id = $3)
-    and ($4::text is null or submitted_by = $4)
-    and ($5::jsonb is null or labels @> $5)
-    and ($6::text is null or lower(name) like $6 or id::text like $6)
-    and ($7::timestamptz is null or (submitted_at, id) < ($7, $8::uuid))
-order by submitted_at desc, id desc
-limit $9;
+order by jobs.submitted_at desc, jobs.id desc;
+
+-- name: plan_for_these_values
+-- One plan for all filters would read a project's whole history for some of them.
+set local plan_cache_mode = force_custom_plan;
 
 -- name: read_timeline
 -- State changes and what trainers told, but for logs, in the order in which we learned of them;

@@ -10,8 +10,9 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import msgspec
 
-from common.launch.cluster import Cluster
+from common.launch.cluster import SELECTOR, Cluster, Page
 from common.launch.manifest import Addresses
 from common.launch.plan import Site
 from common.settings import Storage
@@ -26,6 +27,7 @@ SLEEP = "import time; print('training', flush=True); time.sleep(60)"
 STORAGE = Storage(
     "http://127.0.0.1:9", "http://127.0.0.1:9", "eventrain", "us-east-1", "key", "secret"
 )
+READ = msgspec.json.Decoder(Page[dict[str, Any]]).decode
 SITE = Site(
     namespace=NAMESPACE,
     addresses=Addresses(
@@ -46,14 +48,19 @@ class Kubernetes:
     client: Cluster
 
     async def names(self, kind: Any = "jobs") -> list[str]:
-        return sorted(item["metadata"]["name"] for item in await self.client.list_all(kind))
+        return sorted(item["metadata"]["name"] for item in await self.listed(kind))
 
     async def job(self, job_id: UUID, attempt: int = 1) -> dict[str, Any] | None:
         return await self.client.get("jobs", f"train-{job_id}-{attempt}")
 
     async def pod(self, job_id: UUID, attempt: int = 1) -> dict[str, Any] | None:
-        found = await self.client.list_all("pods", f"job-id={job_id},attempt={attempt}")
+        found = await self.listed("pods", f"job-id={job_id},attempt={attempt}")
         return found[0] if found else None
+
+    async def listed(self, kind: Any, selector: str = SELECTOR) -> list[dict[str, Any]]:
+        """The objects, whole."""
+        pages = self.client.pages(kind, READ, selector)
+        return [item async for page in pages for item in page]
 
 
 class Transport(httpx.ASGITransport):

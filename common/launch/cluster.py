@@ -3,26 +3,44 @@
 Every answer is one of three: done, refused for good, or not now. No answer counts as not now.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Generic, Literal, TypeVar
 
 import httpx
 import msgspec
 
 from common.launch.access import Access, Bearer
+from common.launch.pipe import Pipe
 
 Json = dict[str, Any]
 Kind = Literal["jobs", "secrets", "pods"]
+T = TypeVar("T")
 
 PAGE = 500
 TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 SELECTOR = "app=trainer"
+# Unpacking megabytes a page costs more than their way through a cluster's own network.
+UNPACKED = {"accept-encoding": "identity"}
 # Quota is the one 403 that passes by itself. 401 and 408 say nothing about what was asked.
 LATER = frozenset({401, 408, 409, 410, 429})
 QUOTA = "exceeded quota"
 
 _PREFIX: Mapping[Kind, str] = {"jobs": "/apis/batch/v1", "secrets": "/api/v1", "pods": "/api/v1"}
+
+
+class Position(msgspec.Struct):
+    """What asks for the next page; empty at the end."""
+
+    following: str = msgspec.field(default="", name="continue")
+
+
+class Page(msgspec.Struct, Generic[T]):
+    """A part of a listing, with as much of each object as T names."""
+
+    items: list[T]
+    metadata: Position
 
 
 class Refused(Exception):
@@ -46,10 +64,18 @@ class Refused(Exception):
 
 
 class Cluster:
-    """Jobs, Secrets and Pods of one namespace."""
+    """Jobs, Secrets and Pods of one namespace. Listings may have a client of their own."""
 
-    def __init__(self, client: httpx.AsyncClient, namespace: str, *, page: int = PAGE) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        namespace: str,
+        *,
+        page: int = PAGE,
+        lister: httpx.AsyncClient | None = None,
+    ) -> None:
         self._client = client
+        self._lister = lister or client
         self._namespace = namespace
         self._page = page
 
@@ -66,18 +92,21 @@ class Cluster:
                 return None
             raise
 
-    async def list_all(self, kind: Kind, selector: str = SELECTOR) -> list[Json]:
+    async def pages(
+        self, kind: Kind, read: Callable[[bytes], Page[T]], selector: str = SELECTOR
+    ) -> AsyncGenerator[list[T]]:
         """Every object that matches, as of one moment. Raises Refused where any page fails or
-        expires: half a listing is none."""
+        expires: what came before it is no listing."""
         query = {"labelSelector": selector, "limit": str(self._page)}
-        items: dict[str, Json] = {}
         while True:
-            page = await self._call("GET", self._path(kind), query=query)
-            items |= {item["metadata"]["uid"]: item for item in page["items"]}
-            more = page["metadata"].get("continue")
-            if not more:
-                return list(items.values())
-            query["continue"] = more
+            try:
+                page = read(await self._read_page(self._path(kind), query))
+            except msgspec.MsgspecError:
+                raise Refused(None, "the cluster's answer is no page of a listing") from None
+            yield page.items
+            if not page.metadata.following:
+                return
+            query["continue"] = page.metadata.following
 
     async def delete(
         self, kind: Kind, name: str, *, uid: str, grace_seconds: int | None = None
@@ -116,6 +145,17 @@ class Cluster:
         path = f"{_PREFIX[kind]}/namespaces/{self._namespace}/{kind}"
         return f"{path}/{name}" if name else path
 
+    async def _read_page(self, path: str, query: Json) -> bytes:
+        """An answer that held its megabytes would hold them until the collector comes by."""
+        try:
+            async with self._lister.stream("GET", path, params=query) as answer:
+                content = b"".join([part async for part in answer.aiter_raw()])
+        except (httpx.HTTPError, OSError) as wrong:
+            raise _silent(wrong) from wrong
+        if not answer.is_success:
+            raise Refused(answer.status_code, _message(answer.status_code, content))
+        return content
+
     async def _call(
         self, method: str, path: str, body: Json | None = None, query: Json | None = None
     ) -> Json:
@@ -135,29 +175,32 @@ class Cluster:
                 method, path, content=content, params=query, headers={"content-type": kind}
             )
         except (httpx.HTTPError, OSError) as wrong:
-            raise Refused(None, f"the cluster did not answer: {type(wrong).__name__}") from wrong
+            raise _silent(wrong) from wrong
         if not answer.is_success:
-            raise Refused(answer.status_code, _message(answer))
+            raise Refused(answer.status_code, _message(answer.status_code, answer.content))
         return answer
 
 
 @asynccontextmanager
 async def open_cluster(access: Access, namespace: str) -> AsyncGenerator[Cluster]:
     """The cluster at that address. Opening it makes no call."""
-    client = httpx.AsyncClient(
-        base_url=access.server,
-        verify=access.tls,
-        auth=Bearer(access),
-        timeout=TIMEOUT,
-        trust_env=False,
+    with_token = partial(
+        httpx.AsyncClient, base_url=access.server, auth=Bearer(access), trust_env=False
     )
-    async with client:
-        yield Cluster(client, namespace)
+    async with (
+        with_token(verify=access.tls, timeout=TIMEOUT) as client,
+        with_token(transport=Pipe(access.tls), headers=UNPACKED) as lister,
+    ):
+        yield Cluster(client, namespace, lister=lister)
 
 
-def _message(answer: httpx.Response) -> str:
+def _silent(wrong: Exception) -> Refused:
+    return Refused(None, f"the cluster did not answer: {type(wrong).__name__}")
+
+
+def _message(status: int, content: bytes) -> str:
     try:
-        status = msgspec.json.decode(answer.content, type=dict[str, Any])
-        return str(status.get("message") or answer.status_code)[:1000]
+        told = msgspec.json.decode(content, type=dict[str, Any])
+        return str(told.get("message") or status)[:1000]
     except msgspec.MsgspecError:
-        return f"HTTP {answer.status_code}"
+        return f"HTTP {status}"

@@ -18,7 +18,7 @@ from common.jobs.retry import Evidence, Jitter, RetryRules
 from common.launch.cluster import Cluster, Refused
 from common.launch.plan import Site
 from common.storage.objects import Objects
-from common.sync import apply, archive, collect, enforce, observe, sweep, wake
+from common.sync import apply, archive, collect, enforce, listing, observe, sweep, wake
 from common.sync.collect import Sources
 from common.sync.decide import Limits, decide
 from common.sync.decision import (
@@ -101,8 +101,8 @@ async def _reconcile(tools: Tools, held: Held) -> bool:
 async def _look(tools: Tools, held: Held) -> list[Decision]:
     """Rows first: whatever is launched after they were read cannot be missed in the listing."""
     rows = await observe.read_rows(tools.pool)
-    jobs = observe.see_jobs(await tools.cluster.list_all("jobs"))
-    pods = observe.see_pods(await tools.cluster.list_all("pods"))
+    jobs = await listing.see_jobs(tools.cluster.pages("jobs", listing.read_jobs))
+    pods = await listing.see_pods(tools.cluster.pages("pods", listing.read_pods))
     live = {row.key for row in rows}
     pasts = await observe.read_pasts(tools.pool, jobs.keys() - live)
     now = tools.now()

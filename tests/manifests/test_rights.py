@@ -16,7 +16,7 @@ CODE = {"launch-job": [LAUNCH], "status-sync": [LAUNCH, SYNC]}
 VERBS = {
     "create": "create",
     "get": "get",
-    "list_all": "list",
+    "pages": "list",
     "patch": "patch",
     "delete": "delete",
     "_adopt": "get",

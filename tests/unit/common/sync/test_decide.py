@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from common.jobs.state import Status
 from common.sync.decide import Limits, decide
@@ -50,17 +51,17 @@ def row_of(status: Status = Status.RUNNING, **changes: object) -> Row:
         progressed_at=NOW,
         tells=True,
     )
-    return replace(row, **changes)  # type: ignore[arg-type]
+    return structs.replace(row, **changes)  # type: ignore[arg-type]
 
 
 def job_of(row: Row, **changes: object) -> SeenJob:
     name = f"train-{row.key.job_id}-{row.key.attempt}"
-    return replace(SeenJob(row.key, name, "u"), **changes)  # type: ignore[arg-type]
+    return structs.replace(SeenJob(row.key, name, "u"), **changes)  # type: ignore[arg-type]
 
 
 def pod_of(row: Row, phase: str = "Running", **changes: object) -> SeenPod:
     pod = SeenPod(row.key, "p", "u", phase, running=phase == "Running")
-    return replace(pod, **changes)  # type: ignore[arg-type]
+    return structs.replace(pod, **changes)  # type: ignore[arg-type]
 
 
 def look(
@@ -164,7 +165,7 @@ class TestLiveJobs:
     def test_tells_stalled_from_silent(self, changes: dict[str, object], kind: list[type]):
         row = row_of(**({"run_started_at": NOW - minutes(20)} | changes))
         if changes.get("last_seen", NOW) is None:
-            row = replace(row, run_started_at=NOW - minutes(5))
+            row = structs.replace(row, run_started_at=NOW - minutes(5))
         assert kinds(look(row, job_of(row), pod_of(row))) == kind
 
     @pytest.mark.parametrize(("hours", "kind"), [(2.9, []), (3.1, [Reissue])])
@@ -176,7 +177,7 @@ class TestLiveJobs:
         row = row_of()
         (note,) = look(row, job_of(row), pod_of(row))
         assert isinstance(note, Note)
-        seen = replace(row, observed=note.observed)
+        seen = structs.replace(row, observed=note.observed)
         assert look(seen, job_of(seen), pod_of(seen)) == []
 
 
@@ -210,7 +211,7 @@ class TestPasts:
         return kinds(decide([], jobs, {}, {self.key: past}, now=NOW, limits=LIMITS))
 
     def job(self, **changes: object) -> SeenJob:
-        return replace(SeenJob(self.key, "n", "u"), **changes)  # type: ignore[arg-type]
+        return structs.replace(SeenJob(self.key, "n", "u"), **changes)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
         ("past", "job", "decided"),

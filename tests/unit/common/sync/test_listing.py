@@ -1,10 +1,14 @@
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
 import pytest
 
-from common.sync.observe import Key, SeenPod, see_jobs, see_pod, see_pods
+from common.sync.listing import Job, Pod, see_job, see_jobs, see_pod, see_pods
+from common.sync.observe import Key, SeenPod
 
+T = TypeVar("T")
 KEY = Key(UUID("11111111-1111-4111-8111-111111111111"), 2)
 LABELS = {"app": "trainer", "job-id": str(KEY.job_id), "attempt": "2"}
 
@@ -14,7 +18,12 @@ def pod_of(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
 
 
 def see(status: dict[str, Any]) -> SeenPod:
-    return see_pod(KEY, pod_of(status))
+    return see_pod(KEY, msgspec.convert(pod_of(status), Pod))
+
+
+async def pages(items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
+    for item in items:
+        yield [item]
 
 
 def ended(**terminated: Any) -> dict[str, Any]:
@@ -65,18 +74,19 @@ class TestPods:
     def test_say_nothing_that_a_database_cannot_hold(self):
         assert see(ended(exitCode=1, message="half\0a word")).message == "half?a word"
 
-    def test_are_known_by_their_newest(self):
+    async def test_are_known_by_their_newest(self):
         old = pod_of({"phase": "Failed"}, name="old", creationTimestamp="2026-01-01T00:00:00Z")
         new = pod_of({"phase": "Pending"}, name="new", creationTimestamp="2026-01-01T00:00:01Z")
-        assert see_pods([new, old])[KEY].name == "new"
-        assert see_pods([old, new])[KEY].name == "new"
+        pods = msgspec.convert([new, old], list[Pod])
+        assert (await see_pods(pages(pods)))[KEY].name == "new"
+        assert (await see_pods(pages(pods[::-1])))[KEY].name == "new"
 
 
 class TestJobs:
-    def test_are_ours_by_their_labels(self):
+    async def test_are_ours_by_their_labels(self):
         theirs = [{"app": "trainer"}, {"job-id": "x", "attempt": "1"}, {**LABELS, "attempt": "x"}]
         items = [{"metadata": {"name": "n", "uid": "u", "labels": labels}} for labels in theirs]
-        assert see_jobs(items) == {}
+        assert await see_jobs(pages(msgspec.convert(items, list[Job]))) == {}
 
     def test_are_over_once_a_condition_says_so(self):
         conditions = [
@@ -87,6 +97,6 @@ class TestJobs:
             "metadata": {"name": "n", "uid": "u", "labels": LABELS},
             "status": {"conditions": conditions},
         }
-        assert see_jobs([item])[KEY].finished is None
+        assert see_job(KEY, msgspec.convert(item, Job)).finished is None
         conditions[1] = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
-        assert see_jobs([item])[KEY].finished == "Failed"
+        assert see_job(KEY, msgspec.convert(item, Job)).finished == "Failed"

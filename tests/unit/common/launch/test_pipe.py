@@ -1,0 +1,128 @@
+"""Long answers over real sockets: whole, or refused."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from common.launch.pipe import Pipe
+
+Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+PARTS = [b"x" * 70_000, b"y", b"z" * 500_000]
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+
+
+class Server:
+    """Answers each request as told, and remembers over which connection it came."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self.asked: list[int] = []
+        self.heads: list[bytes] = []
+        self.connections = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        number = self.connections
+        try:
+            while not writer.is_closing():
+                self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+                self.asked.append(number)
+                await self._answer(writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def asking(
+    answer: Answer, patience: float = 30
+) -> AsyncGenerator[tuple[Server, httpx.AsyncClient]]:
+    server = Server(answer)
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    transport = Pipe(patience=patience)
+    async with listening, httpx.AsyncClient(base_url=address, transport=transport) as client:
+        yield server, client
+
+
+async def in_chunks(writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"transfer-encoding: chunked\r\n\r\n")
+    for part in PARTS:
+        writer.write(b"%x\r\n%b\r\n" % (len(part), part))
+        await writer.drain()
+    writer.write(b"0\r\n\r\n")
+
+
+async def at_once(writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"content-length: 2\r\n\r\n{}")
+
+
+async def and_close(writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"connection: close\r\ncontent-length: 2\r\n\r\n{}")
+    writer.close()
+
+
+async def half(writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"content-length: 200\r\n\r\n{}")
+    writer.close()
+
+
+async def nonsense(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"what?\r\n\r\n")
+
+
+async def never(writer: asyncio.StreamWriter) -> None:
+    await writer.drain()
+
+
+class TestPipe:
+    async def test_puts_an_answer_together_that_comes_in_chunks(self):
+        async with asking(in_chunks) as (_, client), client.stream("GET", "/a?b=c") as answer:
+            assert b"".join([part async for part in answer.aiter_raw()]) == b"".join(PARTS)
+
+    async def test_asks_as_it_is_told(self):
+        async with asking(at_once) as (server, client):
+            await client.get("/a", params={"b": "c d"}, headers={"authorization": "Bearer t"})
+            assert server.heads[0].startswith(b"GET /a?b=c+d HTTP/1.1\r\n")
+            assert b"\r\nauthorization: bearer t\r\n" in server.heads[0].lower()
+
+    async def test_keeps_its_connection(self):
+        async with asking(at_once) as (server, client):
+            for _ in range(3):
+                assert (await client.get("/")).json() == {}
+            assert server.asked == [1, 1, 1]
+
+    async def test_answers_in_turn_those_who_ask_at_once(self):
+        async with asking(at_once) as (server, client):
+            answers = await asyncio.gather(*(client.get("/") for _ in range(5)))
+            assert [answer.json() for answer in answers] == [{}] * 5
+            assert server.connections == 1
+
+    async def test_opens_another_connection_where_the_last_was_closed(self):
+        async with asking(and_close) as (server, client):
+            for _ in range(3):
+                assert (await client.get("/")).status_code == 200
+            assert server.asked == [1, 2, 3]
+
+    @pytest.mark.parametrize("answer", [half, nonsense])
+    async def test_refuses_what_is_no_whole_answer(self, answer: Answer):
+        async with asking(answer) as (server, client):
+            for _ in range(2):
+                with pytest.raises(httpx.TransportError):
+                    await client.get("/")
+            assert server.asked == [1, 2]
+
+    async def test_loses_patience(self):
+        async with asking(never, patience=0.05) as (_, client):
+            with pytest.raises(httpx.ReadTimeout):
+                await client.get("/")
+
+    async def test_says_so_where_nobody_listens(self):
+        async with httpx.AsyncClient(transport=Pipe()) as client:
+            with pytest.raises(httpx.TransportError):
+                await client.get("http://127.0.0.1:9/")
