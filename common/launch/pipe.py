@@ -27,8 +27,7 @@ class Pipe(httpx.AsyncBaseTransport):
         async with self._turn:
             try:
                 async with asyncio.timeout(self._patience):
-                    reader = await self._connect(request.url)
-                    return await reader.ask(request)
+                    return await self._ask(request)
             except TimeoutError:
                 self._close()
                 raise httpx.ReadTimeout("the answer took too long") from None
@@ -41,6 +40,18 @@ class Pipe(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         self._close()
+
+    async def _ask(self, request: httpx.Request) -> httpx.Response:
+        kept = self._reader
+        reader = await self._connect(request.url)
+        try:
+            return await reader.ask(request)
+        except httpx.RemoteProtocolError:
+            if reader is not kept or reader.heard:
+                raise
+        # It was closed, for having been idle, while we asked.
+        self._close()
+        return await (await self._connect(request.url)).ask(request)
 
     async def _connect(self, url: httpx.URL) -> "_Reader":
         if self._reader is None or self._reader.lost:
@@ -64,6 +75,7 @@ class _Reader(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.lost = False
+        self.heard = False
         self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[httpx.Response] | None = None
@@ -73,7 +85,7 @@ class _Reader(asyncio.Protocol):
     async def ask(self, request: httpx.Request) -> httpx.Response:
         self._parser = httptools.HttpResponseParser(self)
         self._answer = asyncio.get_running_loop().create_future()
-        self._headers, self._body = [], []
+        self._headers, self._body, self.heard = [], [], False
         self._transport.write(_head_of(request))
         return await self._answer
 
@@ -85,6 +97,7 @@ class _Reader(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
+        self.heard = True
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as wrong:

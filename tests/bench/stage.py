@@ -21,6 +21,8 @@ from common import postgres
 from common.launch.cluster import PAGE
 from common.settings import Database as DatabaseSettings
 from common.settings import Storage
+from common.sync import lease
+from common.sync.tick import LEASE
 from tests import kubernetes, s3_server
 from tests.bench.pages import Pages
 from tests.bench.usage import Usage
@@ -80,6 +82,8 @@ class Bench:
             answer = await client.post(self._served.address, headers=headers, content=b"{}")
         seconds = time.monotonic() - began
         assert answer.status_code == 204, answer.text
+        told = await lease.read_age(self.pool, LEASE)
+        assert "unreachable" not in told.detail, told.detail
         asked = Counter(seen.act.verb for seen in self.cluster.faults.seen)
         assert not asked["list"], "a listing was not among those that were made before"
         return Figures(

@@ -109,6 +109,21 @@ class TestPipe:
                 assert (await client.get("/")).status_code == 200
             assert server.asked == [1, 2, 3]
 
+    async def test_asks_again_where_a_kept_connection_closes_without_a_word(self):
+        answered: set[asyncio.StreamWriter] = set()
+
+        async def once(writer: asyncio.StreamWriter) -> None:
+            if writer in answered:
+                writer.close()
+            else:
+                answered.add(writer)
+                await at_once(writer)
+
+        async with asking(once) as (server, client):
+            for _ in range(2):
+                assert (await client.get("/")).status_code == 200
+            assert server.asked == [1, 1, 2]
+
     @pytest.mark.parametrize("answer", [half, nonsense])
     async def test_refuses_what_is_no_whole_answer(self, answer: Answer):
         async with asking(answer) as (server, client):
