@@ -26,7 +26,7 @@ class _Topic:
     row: Row
     health: str | None
     watchers: set[Watcher] = field(default_factory=set[Watcher])
-    behind: bool = False
+    behind: bool = True
 
     def tell(self, messages: Sequence[Message]) -> None:
         for watcher in tuple(self.watchers):

@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 
 LINES = 50
 BEATS = 20
-BYTES = 256 << 10
+BYTES = 128 << 10
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from common.errors import Invalid, Violation
 
-WRITTEN = re.compile(r"(\d{1,19})\.(\d{1,19})\.(\d{1,10})\.(-1|\d{1,19})")
+WRITTEN = re.compile(r"(\d{1,19})\.(\d{1,19})\.(\d{1,10})\.(-1|\d{1,19})", re.ASCII)
 LARGEST = 2**63 - 1
 LARGEST_ATTEMPT = 2**31 - 1
 

@@ -6,7 +6,8 @@ from collections import deque
 from common.live.message import Message
 
 MOST_MESSAGES = 256
-MOST_BYTES = 256 << 10
+# Several times what one poll tells of one job.
+MOST_BYTES = 512 << 10
 
 
 class Watcher:
