@@ -20,7 +20,10 @@ from common.sync.observe import Key, Row
 T = TypeVar("T")
 
 TTL_SECONDS = 3600
+# What is over these is decided anew, and done, by the next tick.
 AT_ONCE = 8
+ASKED_IN_ONE_TICK = 2_000
+REISSUED_IN_ONE_TICK = 500
 SUSPECTS_IN_ONE_TICK = 500
 
 _log = logging.getLogger(__name__)
@@ -39,7 +42,7 @@ async def enforce(cluster: Cluster, asked: Sequence[StopPod | DeleteJob | SetTtl
                 spec = {"ttlSecondsAfterFinished": TTL_SECONDS}
                 await cluster.patch("jobs", job.name, {"spec": spec})
 
-    await _each(asked, one)
+    await _each(asked[:ASKED_IN_ONE_TICK], one)
 
 
 async def reissue(
@@ -59,7 +62,7 @@ async def reissue(
             await cluster.create("secrets", manifest.secret({"metadata": owner}, **held))
         renewed.append(key)
 
-    await _each(asked, one)
+    await _each(asked[:REISSUED_IN_ONE_TICK], one)
     if renewed:
         ids, attempts = [k.job_id for k in renewed], [k.attempt for k in renewed]
         await pool.execute(statement("note_reissued"), ids, attempts, instant)
