@@ -12,6 +12,7 @@ from tests.bench.objects import full_job, full_pod, pod_status, stamp
 from tests.kubernetes import Kubernetes
 
 KEYS = {"jobs": "id", "attempts": "job_id", "beats": "job_id", "job_events": "job_id"}
+COPIED_AT_ONCE = 1_000
 
 
 class Fleet:
@@ -26,7 +27,8 @@ class Fleet:
         """So many more running jobs, each with its Kubernetes Job and pod."""
         made = [uuid4() for _ in range(count)]
         for table in KEYS:
-            await self._copy(table, made)
+            for start in range(0, count, COPIED_AT_ONCE):
+                await self._copy(table, made[start : start + COPIED_AT_ONCE])
         await self._pool.execute(
             "update beats set last_seen = now(), progressed_at = now(), marker = '3/120/0.41'"
         )
