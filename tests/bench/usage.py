@@ -1,5 +1,7 @@
 """What a process and its children have used."""
 
+from pathlib import Path
+
 import psutil
 
 
@@ -21,3 +23,10 @@ class Usage:
 
     def _all(self) -> list[psutil.Process]:
         return [self._process, *self._process.children(recursive=True)]
+
+
+def peak_memory(pid: int) -> int:
+    """The most that the process ever held, in bytes."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    (line,) = (line for line in lines if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024

@@ -44,6 +44,10 @@ class World:
         assert self._server.pid is not None
         return self._server.pid
 
+    def kill_postgres(self) -> None:
+        """kill -9; it is started again."""
+        self._server.kill()
+
     @contextmanager
     def database(self) -> Iterator[str]:
         """The address of a fresh copy."""
