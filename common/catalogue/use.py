@@ -4,7 +4,7 @@ cost each cold start of models and datasets."""
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import column, exists, null, select, table, update
+from sqlalchemy import bindparam, column, exists, null, select, table, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.jobs.state import LIVE
@@ -19,11 +19,13 @@ JOBS = table(
     column("output_model_entry_id"),
     column("output_model_storage_uri"),
 )
+# As a parameter it would hide that the index of live jobs holds all that are meant.
+WRITTEN_OUT = bindparam("live", value=sorted(LIVE), expanding=True, literal_execute=True)
 
 
 async def is_used(session: AsyncSession, kind: Kind, entry: UUID) -> bool:
     """Whether a job that has not ended trains on it."""
-    using = exists().where(JOBS.c[kind] == entry, JOBS.c.status.in_(LIVE))
+    using = exists().where(JOBS.c[kind] == entry, JOBS.c.status.in_(WRITTEN_OUT))
     connection = await session.connection()
     return bool(await connection.scalar(select(using)))
 

@@ -1,5 +1,6 @@
 """Reading jobs: one, a page of many, and what is known of each; never with a lock."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -9,12 +10,14 @@ from uuid import UUID
 from common import cursor
 from common.cursor import Big, Instant, Page, Small, Text, page
 from common.jobs.view import JobView, view
-from common.postgres import Queryable, statement
+from common.postgres import Connection, Queryable, statement
 
 Row = Mapping[str, Any]
 
 LOG_BYTES = 4 << 20
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+LIKE_AN_ID = re.compile("[0-9a-fA-F-]{1,36}")
+LEAST, GREATEST = UUID(int=0), UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,11 @@ async def find_view(
 
 
 async def list_jobs(
-    connection: Queryable, wanted: Filter, *, limit: int, after: str | None
+    connection: Connection, wanted: Filter, *, limit: int, after: str | None
 ) -> Page:
-    """A page of jobs, newest first. Raises Invalid for a bad cursor."""
+    """A page of jobs, newest first, inside of a transaction. Raises Invalid for a bad cursor."""
     place = cursor.read(after, tuple[Instant, UUID]) or (None, None)
+    await connection.execute(statement("plan_for_these_values"))
     rows = await connection.fetch(
         statement("list_jobs"),
         list(wanted.projects),
@@ -55,6 +59,7 @@ async def list_jobs(
         wanted.submitted_by,
         wanted.labels,
         pattern(wanted.prefix),
+        *ids_beginning_with(wanted.prefix),
         *place,
         limit + 1,
     )
@@ -110,8 +115,19 @@ async def metrics(connection: Queryable, job_id: UUID, *, limit: int) -> Sequenc
     return await connection.fetch(statement("read_metrics"), job_id, limit)
 
 
+def ids_beginning_with(prefix: str | None) -> tuple[UUID, UUID] | tuple[None, None]:
+    """The first and the last; none where no id can begin so."""
+    if prefix is None or not LIKE_AN_ID.fullmatch(prefix):
+        return None, None
+    first, last = (prefix + bound[len(prefix) :] for bound in (str(LEAST), str(GREATEST)))
+    try:
+        return UUID(first), UUID(last)
+    except ValueError:
+        return None, None
+
+
 def pattern(prefix: str | None) -> str | None:
-    """What is `like` the beginning of a name or an id."""
+    """What is `like` the beginning of a name."""
     if prefix is None:
         return None
     escaped = prefix.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

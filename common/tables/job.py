@@ -12,6 +12,8 @@ from sqlmodel import Field, SQLModel
 
 from common.tables import column
 
+_NEWEST = (text("submitted_at desc"), text("id desc"))
+
 
 class Job(SQLModel, table=True):
     """One source of truth for a job's state."""
@@ -23,13 +25,28 @@ class Job(SQLModel, table=True):
             name="jobs_status",
         ),
         CheckConstraint("stall_policy in ('mark', 'restart', 'fail')", name="jobs_stall_policy"),
-        Index("jobs_newest", "project_id", text("submitted_at desc"), text("id desc")),
+        Index("jobs_newest", "project_id", *_NEWEST),
         Index(
             "jobs_live",
             "id",
             postgresql_where=text("status in ('pending', 'queued', 'running')"),
         ),
         Index("jobs_labels", "labels", postgresql_using="gin"),
+        Index("jobs_by_status", "project_id", "status", *_NEWEST),
+        Index("jobs_by_submitter", "project_id", "submitted_by", *_NEWEST),
+        Index(
+            "jobs_by_model",
+            "project_id",
+            "model_id",
+            *_NEWEST,
+            postgresql_where=text("model_id is not null"),
+        ),
+        Index("jobs_by_name", "project_id", text("lower(name) text_pattern_ops")),
+        Index(
+            "jobs_registered",
+            "output_model_entry_id",
+            postgresql_where=text("output_model_entry_id is not null"),
+        ),
         Index(
             "jobs_unswept",
             "completed_at",

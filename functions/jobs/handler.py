@@ -7,6 +7,8 @@ from uuid import UUID
 
 import asyncpg
 
+from common.access import audit
+from common.access.permission import demand
 from common.errors import Conflict, NotFound
 from common.jobs import permission, reading, transition
 from common.jobs.reading import Filter
@@ -30,10 +32,11 @@ class Jobs:
         """Called by HTTP. The caller's projects, or the one that is named. Raises NotFound for
         a project of others, Invalid for a bad cursor."""
         mine = [UUID(project) for project in user.projects]
-        if not set(wanted.projects) <= set(mine):
-            raise NotFound("There is no such project.")
+        for project in wanted.projects:
+            demand(user, project, "viewer", "There is no such project.")
         wanted = replace(wanted, projects=wanted.projects or mine)
-        page = await reading.list_jobs(self.pool, wanted, limit=limit, after=after)
+        async with transaction(self.pool) as connection:
+            page = await reading.list_jobs(connection, wanted, limit=limit, after=after)
         now = self.now()
         shown = [view(row, now=now, interval=self.interval) for row in page.rows]
         return {"jobs": shown, "nextCursor": page.next_cursor}
@@ -41,8 +44,8 @@ class Jobs:
     async def one(self, user: User, job_id: UUID) -> JobView:
         """Called by HTTP. Raises NotFound."""
         row = await reading.find_job(self.pool, job_id)
-        if row is None or not user.may(row["project_id"], "viewer"):
-            raise NotFound(permission.NO_JOB)
+        permission.allow(row["project_id"] if row else None, user, "viewer")
+        assert row is not None
         return view(row, now=self.now(), interval=self.interval)
 
     async def cancel(self, user: User, job_id: UUID) -> tuple[JobView, tuple[UUID, ...]]:
@@ -53,6 +56,7 @@ class Jobs:
         await permission.check(self.pool, job_id, user, role="member")
         async with transaction(self.pool) as connection:
             events = await _ask_to_cancel(connection, job_id, user.subject, self.now())
+            await audit.write(connection)
         return await self.one(user, job_id), events
 
 
