@@ -47,7 +47,7 @@ check: .venv/.made ## Format, lint, types, import contracts, spelling, manifests
 	@$(BIN)/codespell $$(git ls-files)
 	@$(BIN)/python -m pytest -q tests/manifests
 
-bench: setup ## Measure against the baselines (ARGS=--quick)
+bench: setup ## Measure what is promised, all of it (ARGS=--quick, ARGS="sdk idle")
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 bench-cold: setup ## CPU from the start of each function to its first answer

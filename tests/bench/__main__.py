@@ -1,118 +1,66 @@
-"""`python -m tests.bench`: heartbeats against the baselines, in alternated runs.
+"""`python -m tests.bench`: every measure that is promised, one after the other.
 
-Starts its own Postgres and servers, and leaves nothing behind but a file of results.
+Each is a module that can be run alone, starts its own parts, and leaves its figures in `results/`.
 """
 
 import argparse
-import os
+import subprocess
 import sys
-import tempfile
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Sequence
 
-from tests.bench import heartbeats, mlflow, report, world
-from tests.bench.contender import BARE, FRAMEWORK, ONE_STATEMENT, OURS, Contender
-from tests.bench.heartbeats import Load
-from tests.bench.mlflow import MLFLOW
-from tests.bench.report import Target
-from tests.bench.world import World
+from tests.bench import report
+from tests.postgres_server import CLONE
 
-RESULTS = Path(__file__).with_name("results")
-COLUMNS = ("rate", "server_cpu_us", "postgres_cpu_us", "p50_ms", "p99_ms", "memory_mb")
-WIDE = (OURS, BARE, ONE_STATEMENT, FRAMEWORK, MLFLOW)
-NARROW = (OURS, ONE_STATEMENT)
-WIDE_TARGETS = [
-    Target("rate to one statement a request", "rate", OURS.name, ONE_STATEMENT.name, 2),
-    Target("rate to bare uvicorn", "rate", OURS.name, BARE.name, 0.4),
-    Target("rate to FastAPI + SQLModel", "rate", OURS.name, FRAMEWORK.name, 25),
-    Target("rate to MLflow", "rate", OURS.name, MLFLOW.name, 60),
-]
-NARROW_TARGETS = [
-    Target("p99 to one statement a request", "p99_ms", OURS.name, ONE_STATEMENT.name, 1.2, True),
-]
-CPU_TARGETS = [
-    Target("CPU of one statement a request to ours", "server_cpu_us", ONE_STATEMENT.name, OURS.name, 2),
-    Target("CPU of bare uvicorn to ours", "server_cpu_us", BARE.name, OURS.name, 0.4),
-    Target("CPU of FastAPI + SQLModel to ours", "server_cpu_us", FRAMEWORK.name, OURS.name, 25),
-]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How often and how long."""
-
-    rounds: int
-    warm_up: float
-    seconds: float
-
-    def load(self, connections: int) -> Load:
-        return Load(connections, self.warm_up, self.seconds)
-
-
-QUICK, FULL = Scale(2, 1, 2), Scale(5, 2, 8)
-Results = Mapping[str, Sequence[Mapping[str, Any]]]
+BENCHES = (
+    "contest",
+    "steady",
+    "sdk",
+    "idle",
+    "cold",
+    "lists",
+)
+VERDICTS = ("reached", "MISSED")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 when every target was reached."""
+    """0 when every bound of every bench was kept."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two short rounds, without MLflow")
-    scale = QUICK if parser.parse_args(arguments).quick else FULL
-    load_cores, core = world.cores()
-    if load_cores == core:
-        print("one core only: server, load and Postgres share it")
-    os.sched_setaffinity(0, load_cores)
-    with (
-        tempfile.TemporaryDirectory(prefix="eventrain-bench-") as folder,
-        world.make(Path(folder) / "postgres") as made,
-    ):
-        wide_field = [one for one in WIDE if one is not MLFLOW or _has_mlflow(scale)]
-        wide = _alternate(wide_field, scale.rounds, scale.load(64), made, Path(folder), core)
-        narrow = _alternate(NARROW, scale.rounds, scale.load(8), made, Path(folder), core)
-    lines = _show(wide, narrow)
-    file = RESULTS / "heartbeats.json"
-    report.write(file, {"64 connections": wide, "8 connections": narrow, "targets": lines})
-    print(f"\nwritten to {file.relative_to(Path.cwd())}")
-    return 1 if any("MISSED" in line for line in lines) else 0
+    parser.add_argument("--quick", action="store_true", help="a look at each, no verdict")
+    parser.add_argument("benches", nargs="*", help=f"of {', '.join(BENCHES)}")
+    chosen = parser.parse_args(arguments)
+    failed: list[str] = []
+    verdicts: list[str] = []
+    for name in chosen.benches or BENCHES:
+        began = time.monotonic()
+        print(f"\n== {name}", flush=True)
+        code, said = _run(name, ["--quick"] if chosen.quick else [])
+        print(f"== {name}: {time.monotonic() - began:.0f} s", flush=True)
+        verdicts += said
+        if code:
+            failed.append(name)
+    print("\n".join([f"\n{report.machine()}", *verdicts]))
+    if failed:
+        print(f"not all was reached: {', '.join(failed)}")
+    return 1 if failed else 0
 
 
-def _has_mlflow(scale: Scale) -> bool:
-    if scale is QUICK:
-        return False
-    problem = mlflow.prepare()
-    if problem:
-        print(f"MLflow is skipped: {problem}")
-    return problem is None
-
-
-def _alternate(
-    field: Sequence[Contender], rounds: int, load: Load, made: World, folder: Path, core: set[int]
-) -> Results:
-    results: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for number in range(rounds):
-        for one in field:
-            figures = (mlflow if one is MLFLOW else heartbeats).measure(
-                one, load, made, folder, core
-            )
-            results[one.name].append(figures)
-            said = f"{figures['rate']:>9,.0f}/s {figures['server_cpu_us']:>8,.0f} us of CPU"
-            print(f"round {number + 1}, {load.connections:2} connections: {one.name:28}{said}")
-    return results
-
-
-def _show(wide: Results, narrow: Results) -> list[str]:
-    told = report.judge(WIDE_TARGETS, wide) + report.judge(NARROW_TARGETS, narrow)
-    cpu = report.judge(CPU_TARGETS, wide)
-    print(f"\n{report.machine()}")
-    print(report.table("heartbeats, 64 connections (medians)", wide, COLUMNS))
-    print(report.table("heartbeats, 8 connections (medians)", narrow, COLUMNS))
-    print("\n".join(["targets", *told, "the same by CPU, which a busy machine blurs less", *cpu]))
-    return told
+def _run(name: str, arguments: Sequence[str]) -> tuple[int, list[str]]:
+    """Its exit code, and the lines in which it judged."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", f"tests.bench.{name}", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=CLONE,
+    )
+    verdicts: list[str] = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        if line.rstrip().endswith(VERDICTS):
+            verdicts.append(line.rstrip())
+    return process.wait(), verdicts
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)
     raise SystemExit(main(sys.argv[1:]))

@@ -25,9 +25,6 @@ class Target:
     bound: float
     at_most: bool = False
 
-    def holds(self, ratio: float) -> bool:
-        return ratio <= self.bound if self.at_most else ratio >= self.bound
-
 
 @dataclass(frozen=True)
 class Bound:
@@ -71,18 +68,19 @@ def table(title: str, results: Mapping[str, Sequence[Figures]], columns: Sequenc
     return "\n".join(lines)
 
 
-def judge(targets: Sequence[Target], results: Mapping[str, Sequence[Figures]]) -> list[str]:
-    """A line a target: the median of the pairs' ratios, and whether it is reached."""
-    lines: list[str] = []
-    for target in targets:
-        if target.other not in results:
-            lines.append(f"  {target.text}: not measured, {target.other} was skipped")
-            continue
-        value = ratio(results[target.ours], results[target.other], target.figure)
-        bound = f"{'at most' if target.at_most else 'at least'} {target.bound:g}"
-        word = "reached" if target.holds(value) else "MISSED"
-        lines.append(f"  {target.text}: {value:.2f} ({bound}) {word}")
-    return lines
+def judge(targets: Sequence[Target], results: Mapping[str, Sequence[Figures]]) -> list[Bound]:
+    """The median of the pairs' ratios, for each target whose other side was measured."""
+    return [
+        Bound(
+            target.text,
+            ratio(results[target.ours], results[target.other], target.figure),
+            "",
+            target.bound,
+            target.at_most,
+        )
+        for target in targets
+        if target.other in results
+    ]
 
 
 def ratio(ours: Sequence[Figures], other: Sequence[Figures], figure: str) -> float:
