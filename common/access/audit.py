@@ -59,6 +59,11 @@ def values(
     )
 
 
+async def note(connection: Queryable, entry: Entry, outcome: str) -> None:
+    """The row of an entry that is not the present call's, or whose call is over."""
+    await connection.execute(statement("insert_audit"), *values(entry, outcome))
+
+
 async def write(
     connection: Queryable, target: object = None, *, project: UUID | None = None
 ) -> None:

@@ -86,7 +86,7 @@ class Gate:
         """Writes what no transaction of the call wrote. The call was made: it is not undone because
         this cannot be written, which is logged."""
         try:
-            await self._pool.execute(statement("insert_audit"), *audit.values(entry, outcome))
+            await audit.note(self._pool, entry, outcome)
         except UNREACHABLE as wrong:
             _log.error("not audited: %s by %s: %r", entry.action, entry.user.subject, wrong)
 

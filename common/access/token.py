@@ -9,6 +9,7 @@ from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from common import cursor
+from common.access import permission
 from common.cursor import Instant, Page, page
 from common.errors import Forbidden, NotFound, Unauthenticated
 from common.postgres import Connection, Queryable, statement
@@ -19,6 +20,7 @@ Kind = Literal["person", "machine"]
 PREFIX = "evt_"
 REFRESH_PREFIX = "evr_"
 REFRESH_LIFETIME = timedelta(days=90)
+NO_TOKEN = "There is no such token."
 NOT_REFRESHED = "The refresh token is not valid; make a new token."
 
 
@@ -75,25 +77,40 @@ async def create(connection: Connection, user: User, wanted: Wanted, *, now: dat
     return await _insert(connection, row, wanted.lifetime, now)
 
 
-async def refresh(connection: Connection, secret: str, *, now: datetime) -> Issued | None:
-    """The next token of the family, with new secrets; the ones before count no more. None where the
-    refresh token was used before: then somebody has a copy, and the family is revoked, which the
-    caller must commit. Raises Unauthenticated."""
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """Whose token was to be refreshed, and the new one; None where its family was revoked instead."""
+
+    user: User
+    project_id: UUID | None
+    issued: Issued | None
+
+
+async def refresh(connection: Connection, secret: str, *, now: datetime) -> Refreshed:
+    """The next token of the family, with new secrets; the ones before count no more. Where the
+    refresh token was used before, somebody has a copy: the family is revoked, which the caller must
+    commit. Raises Unauthenticated."""
     row = await connection.fetchrow(statement("lock_refreshed_token"), digest(secret))
     if row is None or row["revoked_at"] or row["refresh_expires_at"] <= now:
         raise Unauthenticated(NOT_REFRESHED)
+    user = User(row["subject"], {}, minted="here", token_id=row["id"])
     if row["replaced_at"]:
         await connection.execute(statement("revoke_family"), row["family"], now)
-        return None
+        return Refreshed(user, row["project_id"], None)
     await connection.execute(statement("replace_token"), row["id"], now)
-    return await _insert(connection, dict(row), row["expires_at"] - row["created_at"], now)
+    lifetime = row["expires_at"] - row["created_at"]
+    made = await _insert(connection, dict(row), lifetime, now)
+    return Refreshed(user, row["project_id"], made)
 
 
 async def revoke(connection: Connection, user: User, token_id: UUID, *, now: datetime) -> Any:
-    """Takes back a token and all of its family. Raises NotFound for what the caller may not see."""
+    """Takes back a token and all of its family. Raises NotFound for another's, and Forbidden for a
+    machine's where the caller is no admin of its project."""
     row = await connection.fetchrow(statement("read_token"), token_id)
-    if row is None or not _is_of(row, user):
-        raise NotFound("There is no such token.")
+    if row is None or (row["kind"] == "person" and not _is_of(row, user)):
+        raise NotFound(NO_TOKEN)
+    if row["kind"] == "machine":
+        permission.demand(user, row["project_id"], "admin", NO_TOKEN)
     await connection.execute(statement("revoke_family"), row["family"], now)
     return await connection.fetchrow(statement("read_token"), token_id)
 
@@ -158,8 +175,4 @@ def _kept_roles(user: User) -> Mapping[str, Role]:
 
 
 def _is_of(row: Mapping[str, Any], user: User) -> bool:
-    if user.administers:
-        return True
-    if row["kind"] == "person":
-        return row["subject"] == user.subject
-    return user.may(row["project_id"], "admin")
+    return user.administers or row["subject"] == user.subject

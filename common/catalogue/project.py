@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from common.errors import Forbidden, Invalid, NotFound, Violation
-from common.tokens.user_token import Role, User
+from common.access.permission import demand
+from common.errors import Forbidden, Invalid, Violation
+from common.tokens.user_token import User
 
 NO_PROJECT = "is required: your token is for several projects"
 
@@ -29,11 +30,3 @@ def readable_projects(user: User, named: UUID | None) -> Collection[UUID]:
         return [UUID(each) for each in user.projects]
     demand(user, named, "viewer")
     return [named]
-
-
-def demand(user: User, project: UUID, role: Role) -> None:
-    """Raises NotFound where the project is others', Forbidden where the role is too small."""
-    if not user.may(project, "viewer"):
-        raise NotFound
-    if not user.may(project, role):
-        raise Forbidden(f"This needs the role {role} in the project.")

@@ -29,6 +29,14 @@ async def open_sessions(settings: Database) -> AsyncGenerator[Sessions]:
         await engine.dispose()
 
 
+async def driver_of(session: AsyncSession) -> asyncpg.Connection:
+    """The connection below, in the session's own transaction, for statements of queries.sql."""
+    raw = await (await session.connection()).get_raw_connection()
+    driver: asyncpg.Connection | None = raw.driver_connection
+    assert driver is not None
+    return driver
+
+
 async def schema_is_ready(sessions: Sessions) -> bool:
     """Whether the schema is at least the one that this code was written for."""
     needed = text("select exists (select from alembic_version where version_num >= :needed)")

@@ -13,7 +13,8 @@ from uuid import UUID, uuid4
 import msgspec
 
 from common import quantity
-from common.errors import Forbidden, Invalid, NotFound, Violation
+from common.access.permission import demand
+from common.errors import Forbidden, Invalid, Violation
 from common.jobs import request as job_request
 from common.jobs import rules
 from common.jobs.offer import Offer
@@ -47,11 +48,9 @@ def choose_project(raw: Any, user: User) -> UUID | None:
         raise Forbidden("Your token is for no project.")
     if len(projects) > 1:
         return None
-    if projects[0] not in user.roles:
-        raise NotFound("There is no such project.")
-    if not user.may(projects[0], "member"):
-        raise Forbidden("A viewer may not submit jobs.")
-    return UUID(projects[0])
+    project = UUID(projects[0])
+    demand(user, project, "member", "There is no such project.")
+    return project
 
 
 async def admit(

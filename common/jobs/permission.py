@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from common.errors import Forbidden, NotFound
+from common.access.permission import demand
 from common.postgres import Queryable, statement
 from common.tokens.user_token import Role, User
 
@@ -16,7 +16,4 @@ async def check(connection: Queryable, job_id: UUID, user: User, *, role: Role =
 
 def allow(project: UUID | None, user: User, role: Role) -> None:
     """The same for a job whose project is known; None where there is no job."""
-    if project is None or not user.may(project, "viewer"):
-        raise NotFound(NO_JOB)
-    if not user.may(project, role):
-        raise Forbidden(f"This takes the role {role} in the job's project.")
+    demand(user, project, role, NO_JOB)

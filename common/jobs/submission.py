@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from common.access import quota
 from common.errors import IdempotencyMismatch, Invalid, Violation
 from common.postgres import Connection, statement
 from eventing.catalogue import EventType
@@ -55,11 +56,13 @@ async def submit(
     connection: Connection, submission: Submission, *, key: Key | None, now: datetime
 ) -> Submitted:
     """Creates the job, or finds the one that this key made before. Runs in the caller's
-    transaction. Raises IdempotencyMismatch, and Invalid for a model address that is taken."""
+    transaction. Raises IdempotencyMismatch, OverQuota, and Invalid for a model address that is
+    taken."""
     if key is not None:
         earlier = await _claim_key(connection, submission, key, now)
         if earlier is not None:
             return Submitted(earlier, ())
+    await quota.hold(connection, submission.project_id, submission.request, now=now)
     await _hold_inputs(connection, submission)
     version = await _reserve(connection, submission)
     row = asdict(submission) | {"submitted_at": now, "output_model_version": version}

@@ -20,6 +20,7 @@ def issue(ring: KeyRing, user: User, now: datetime, until: datetime | None) -> t
         "aud": AUDIENCE,
         "sub": user.subject,
         "projects": dict.fromkeys(user.projects, "viewer"),
+        "administers": user.administers,
         "iat": int(now.timestamp()),
         "exp": int(expires.timestamp()),
     }

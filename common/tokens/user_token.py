@@ -40,11 +40,13 @@ class User:
     minted: Minted = "key"
     token_id: UUID | None = None
 
+    def role_in(self, project: UUID | str) -> Role | None:
+        """What the caller is in the project, if anything."""
+        return "admin" if self.administers else self.roles.get(str(project))
+
     def may(self, project: UUID | str, role: Role) -> bool:
         """Whether the caller has at least this role in the project."""
-        if self.administers:
-            return True
-        held = self.roles.get(str(project))
+        held = self.role_in(project)
         return held is not None and RANKS[held] >= RANKS[role]
 
     @property

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from common.access import audit
+from common.access.permission import demand
 from common.catalogue import dataset, place, preview, upload
 from common.catalogue.page import Page, list_page
-from common.catalogue.project import choose_project, demand, readable_projects
-from common.catalogue.session import Sessions
+from common.catalogue.project import choose_project, readable_projects
+from common.catalogue.session import Sessions, driver_of
 from common.catalogue.stored import Stored
 from common.catalogue.upload import Wanted
 from common.errors import Conflict, NotFound
@@ -59,6 +61,7 @@ class Datasets:
         )
         async with self.sessions.begin() as session:
             await dataset.add(session, made)
+            await audit.write(await driver_of(session), made.id)
         return made
 
     async def read(self, user: User, dataset_id: UUID, role: Role = "viewer") -> Dataset:
@@ -72,6 +75,7 @@ class Datasets:
         await self.read(user, dataset_id, "admin")
         async with self.sessions.begin() as session:
             removed = await dataset.remove(session, dataset_id)
+            await audit.write(await driver_of(session))
         await self.objects.delete_prefix(_prefix(dataset_id))
         return removed
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from common import cursor
-from common.catalogue.project import demand
+from common.access.permission import demand
 from common.errors import Forbidden, Unavailable
 from common.events import Event
 from common.jobs.outbox import Publish
@@ -76,5 +76,5 @@ def _may(user: User, letter: Letter) -> bool:
 
 
 def _demand_some(user: User) -> None:
-    if not any(user.may(project, "admin") for project in user.projects):
+    if not user.administers and not any(user.may(each, "admin") for each in user.projects):
         raise Forbidden("This needs the role admin.")

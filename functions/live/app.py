@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from common import openapi, postgres, target
+from common.access.gate import open_gate
+from common.access.settings import Access
 from common.asgi import App, Request, Route, Stream
 from common.errors import NotFound
 from common.jobs import permission
@@ -14,7 +16,7 @@ from common.live.jobs import WatchedJobs
 from common.live.lists import WatchedLists
 from common.live.stream import Streams
 from common.query import read
-from common.settings import Beats, Database, Streaming, UserKeys, load
+from common.settings import Beats, Database, Streaming, load
 from common.tokens import stream_token
 from common.tokens.user_token import UserTokens
 from functions.live.handler import Live
@@ -38,9 +40,8 @@ EVENT_STREAM = (
 
 def create_app(environ: Mapping[str, str]) -> App:
     """The function as an ASGI application. Raises SettingsError."""
-    database, beats, keys, streaming = load(environ, Database, Beats, UserKeys, Streaming)
-    tokens = UserTokens(keys.ring)
-    tickets = UserTokens(keys.ring, audience=stream_token.AUDIENCE)
+    database, beats, access, streaming = load(environ, Database, Beats, Access, Streaming)
+    tickets = UserTokens(access.ring, audience=stream_token.AUDIENCE)
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[Live]:
@@ -48,7 +49,8 @@ def create_app(environ: Mapping[str, str]) -> App:
         jobs = WatchedJobs(pool, beats.interval, _now)
         lists = WatchedLists(pool, beats.interval, _now)
         streams = Streams(jobs, lists, streaming.lasting, _now)
-        yield Live(streams, tokens, tickets, keys.ring, _now)
+        async with open_gate(access) as gate:
+            yield Live(streams, gate, tickets, access.ring, _now)
         await streams.close()
         await postgres.close_pool(pool)
 

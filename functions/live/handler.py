@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from common.access.gate import Gate
 from common.asgi import Request
 from common.errors import NotFound
 from common.jobs import permission
@@ -34,7 +35,7 @@ class Live:
     """Called by HTTP. Emits nothing. A page's `tickets` open streams and nothing else."""
 
     streams: Streams
-    tokens: UserTokens
+    gate: Gate
     tickets: UserTokens
     ring: KeyRing
     now: Callable[[], datetime]
@@ -44,7 +45,7 @@ class Live:
         if ticket is not None and request.header(b"authorization") is None:
             return Caller(self.tickets.verify(ticket, self.now()), _end_of(ticket))
         token = request.bearer()
-        return Caller(self.tokens.verify(token, self.now()), _end_of(token))
+        return Caller(await self.gate.admit(token, request.method, request.path), _end_of(token))
 
     def issue(self, caller: Caller) -> Ticket:
         """A ticket for a page of this caller's."""

@@ -9,11 +9,13 @@ from uuid import UUID, uuid4
 
 from sqlmodel import col
 
+from common.access import audit
+from common.access.permission import demand
 from common.catalogue import model, place, upload
 from common.catalogue.model import ModelStatus
 from common.catalogue.page import Page, list_page
-from common.catalogue.project import choose_project, demand, readable_projects
-from common.catalogue.session import Sessions
+from common.catalogue.project import choose_project, readable_projects
+from common.catalogue.session import Sessions, driver_of
 from common.catalogue.stored import Stored
 from common.catalogue.upload import Wanted
 from common.errors import Conflict, Invalid, NotFound, Violation
@@ -69,6 +71,7 @@ class Models:
         )
         async with self.sessions.begin() as session:
             await model.add(session, made)
+            await audit.write(await driver_of(session), made.id)
         return made
 
     async def read(self, user: User, model_id: UUID, role: Role = "viewer") -> Model:
@@ -81,7 +84,9 @@ class Models:
         """Raises Conflict for a move that is not allowed."""
         await self.read(user, model_id, "member")
         async with self.sessions.begin() as session:
-            return await model.change_status(session, model_id, status, now=self.now())
+            changed = await model.change_status(session, model_id, status, now=self.now())
+            await audit.write(await driver_of(session))
+        return changed
 
     async def delete(self, user: User, model_id: UUID) -> Model:
         """Takes along the files that were uploaded or registered, and frees the name and version
@@ -89,6 +94,7 @@ class Models:
         await self.read(user, model_id, "admin")
         async with self.sessions.begin() as session:
             removed = await model.remove(session, model_id)
+            await audit.write(await driver_of(session))
         await self.objects.delete_prefix(_prefix(removed))
         registered = address.model_prefix(removed.name, removed.version)
         if removed.storage_uri == f"s3://{self.storage.bucket}/{registered}":

@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI, Response
 from common import postgres, target, web
 from common.access.gate import open_gate
 from common.access.settings import Access
-from common.catalogue.project import demand
+from common.access.permission import demand
 from common.errors import Poison
 from common.events import Event, Publisher
 from common.jobs import reading, registration

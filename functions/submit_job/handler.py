@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from common.access import audit
 from common.errors import Conflict, IdempotencyMismatch, Invalid, Violation
 from common.jobs import permission, reading, submission
 from common.jobs.admission import admit, choose_project, digest_of
@@ -135,6 +136,7 @@ async def _write(
     try:
         async with connection.transaction():
             made = await submission.submit(connection, admitted, key=key, now=now)
+            await audit.write(connection, made.job_id, project=admitted.project_id)
             job = await _show(connection, made.job_id, interval, now)
             if asked.dry_run:
                 raise _TakenBack(job)

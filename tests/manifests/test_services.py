@@ -105,4 +105,4 @@ class TestService:
 def test_all_connections_of_all_instances_leave_room_on_a_small_postgres() -> None:
     (values,) = (o["data"] for o in of_kind("ConfigMap") if name_of(o) == "eventrain")
     pool = int(values["DATABASE_POOL_SIZE"])
-    assert sum(connections(service, pool) for service in services()) <= 280
+    assert sum(connections(service, pool) for service in services()) <= 320
