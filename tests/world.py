@@ -39,6 +39,7 @@ class World:
     broker_is_up: bool = True
     limits: Limits = LIMITS
     site: Site = SITE
+    interval: timedelta = timedelta(seconds=1)
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
@@ -54,7 +55,7 @@ class World:
             rules=lambda: rules,
             retention=Retention,
             limits=self.limits,
-            interval=timedelta(seconds=1),
+            interval=self.interval,
             now=self.now,
             jitter=lambda: 0.5,
         )

@@ -59,8 +59,7 @@ class TestStartLimit:
         row, attempt = await world.row(job_id), await world.attempt(job_id)
         assert row["status"] == "failed"
         assert attempt["rule"] == "image-not-found"
-        elapsed = row["completed_at"] - attempt["first_bad_at"]
-        assert timedelta(seconds=20) < elapsed < timedelta(seconds=25)
+        assert row["completed_at"] - attempt["first_bad_at"] > timedelta(seconds=20)
 
     async def test_says_what_a_queued_job_waits_for(self, world: World):
         job_id = await world.submit(resolved={"cpu": "1000"})
