@@ -34,4 +34,6 @@ if __name__ == "__main__":
         lifespan="off",
         access_log=False,
         log_level="warning",
+        # No connection is lost to a busy machine.
+        timeout_keep_alive=60,
     )

@@ -110,4 +110,6 @@ if __name__ == "__main__":
         http="httptools",
         access_log=False,
         log_level="warning",
+        # No connection is lost to a busy machine.
+        timeout_keep_alive=60,
     )
