@@ -42,7 +42,7 @@ class WatchedJobs:
         self._interval = interval
         self._now = now
         self._topics: dict[UUID, _Topic] = {}
-        self._poll = Poll(self._read, INTERVAL)
+        self._poll = Poll(self._read, INTERVAL, ease=1)
 
     async def find(self, job_id: UUID) -> Row | None:
         """The job's row."""

@@ -39,7 +39,7 @@ class WatchedLists:
         self._interval = interval
         self._now = now
         self._topics: dict[bytes, _Topic] = {}
-        self._poll = Poll(self._read, INTERVAL)
+        self._poll = Poll(self._read, INTERVAL, ease=10)
 
     @property
     def full(self) -> bool:

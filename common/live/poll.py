@@ -6,17 +6,17 @@ from collections.abc import Awaitable, Callable
 
 from common import answers
 
-SHARE = 10
 LONGEST_PAUSE = 5.0
 
 
 class Poll:
     """Calls `read` every `interval` seconds for as long as it answers that somebody watches, and
-    never spends more than a tenth of its time in it, so that what is slow is asked less often."""
+    rests `ease` times as long as it took, so that what is slow is asked less often."""
 
-    def __init__(self, read: Callable[[], Awaitable[bool]], interval: float) -> None:
+    def __init__(self, read: Callable[[], Awaitable[bool]], interval: float, ease: int) -> None:
         self._read = read
         self._interval = interval
+        self._ease = ease
         self._task: asyncio.Task[None] | None = None
         self._soon = asyncio.Event()
 
@@ -44,7 +44,7 @@ class Poll:
             except Exception as wrong:  # noqa: BLE001 - the boundary
                 answers.log(wrong)
                 failures += 1
-            pause = max(self._interval, SHARE * (loop.time() - began))
+            pause = max(self._interval, self._ease * (loop.time() - began))
             await self._sleep(min(pause * 2 ** min(failures, 5), LONGEST_PAUSE), failures == 0)
 
     async def _sleep(self, seconds: float, wakeable: bool) -> None:
