@@ -737,7 +737,7 @@ from (
         where attempts.job_id = $1 and attempts.packed_at is null and attempts.attempt >= $2
         order by beat.attempt, beat.sequence
         limit $4
-    ) as page, octet_length(body::text) as size
+    ) as page, pg_column_size(body) as size
 ) as measured
 where filled - size < $5
 order by attempt, sequence;

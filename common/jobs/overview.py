@@ -22,7 +22,8 @@ Series = tuple[int, str]
 Told = tuple[int | float | None, int, float]
 
 BEATS_AT_ONCE = 1000
-BYTES_AT_ONCE = 4 << 20
+# As stored, which is some times less than as text.
+BYTES_AT_ONCE = 512 << 10
 SERIES_A_PAGE = 100
 DRAWN_BYTES_A_PAGE = 4 << 20
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,7 +49,7 @@ def draw(drawn: dict[Series, Outline], points: Iterable[Point]) -> dict[Series, 
     """The outlines of those series that have points among these, further than they were drawn."""
     told: dict[Series, list[Told]] = defaultdict(list)
     for point in points:
-        time = (point["time"] - EPOCH) // MICROSECOND
+        time = _microseconds(point["time"])
         told[_series(point)].append((point["step"], time, float(point["value"])))
     return {key: drawn.get(key, Outline()).extended(more) for key, more in told.items()}
 
@@ -94,7 +95,7 @@ def _page(
     most: int,
     end: Series | None = None,
 ) -> Course:
-    since = None if wanted.since is None else (wanted.since - EPOCH) // MICROSECOND
+    since = None if wanted.since is None else _microseconds(wanted.since)
     keys = sorted(key for key in drawn if after is None or key > after)
     points: list[Point] = []
     for key in keys:
@@ -113,6 +114,11 @@ def _point(series: Series, mark: Mark) -> Point:
         "time": EPOCH + mark.time * MICROSECOND,
         "attempt": attempt,
     }
+
+
+def _microseconds(time: datetime) -> int:
+    since = time - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _series(point: Point) -> Series:

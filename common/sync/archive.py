@@ -25,7 +25,7 @@ Series = tuple[UUID, int, str]
 ATTEMPTS = 50
 BEATS = 500
 # As stored, which is some times less than as text.
-BYTES = 2 << 20
+BYTES = 512 << 10
 UNDRAWN_BYTES = 64 << 10
 SETTLED = timedelta(minutes=5)
 LONGEST = timedelta(seconds=5)

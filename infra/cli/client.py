@@ -28,6 +28,7 @@ from infra.cli.replies import (
     DeadLetterPage,
     Delivery,
     DeliveryPage,
+    Expired,
     GpuType,
     Job,
     JobPage,
@@ -182,6 +183,9 @@ class Client:
     def replay_dead_letter(self, letter_id: str) -> DeadLetter:
         path = f"{DEAD_LETTERS}/{quote(letter_id, safe='')}/replay"
         return self._exchange.call("POST", path, repeatable=True)
+
+    def retention(self) -> list[Expired]:
+        return self._exchange.call("GET", f"{API}/admin/retention")["kinds"]
 
     def webhooks(self) -> list[Webhook]:
         return self._exchange.call("GET", WEBHOOKS)["webhooks"]

@@ -9,7 +9,16 @@ from collections.abc import Mapping, Sequence
 import click
 
 from infra.cli import exit_codes
-from infra.cli.commands import catalog, dead_letters, follow, jobs, stack, submit, webhooks
+from infra.cli.commands import (
+    catalog,
+    dead_letters,
+    follow,
+    jobs,
+    retention,
+    stack,
+    submit,
+    webhooks,
+)
 from infra.cli.errors import EventrainError, Refused, Unreachable
 from infra.cli.options import json_flag
 from infra.cli.session import Session
@@ -39,7 +48,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         submit.resubmit,
     ],
     "Catalog": [catalog.gpu_types, catalog.models, catalog.datasets],
-    "Administration": [webhooks.webhooks, dead_letters.dead_letters],
+    "Administration": [webhooks.webhooks, dead_letters.dead_letters, retention.retention],
     "Other": [version],
 }
 ADVICE = {

@@ -70,8 +70,17 @@ class LogLine(TypedDict):
     time: str | None
 
 
+class PodLog(TypedDict):
+    """The end of a pod's log; the address fetches it for an hour."""
+
+    attempt: int
+    uri: str
+    url: str | None
+
+
 class LogPage(TypedDict):
     lines: list[LogLine]
+    podLogs: NotRequired[list[PodLog]]
     nextCursor: str | None
 
 
@@ -91,7 +100,12 @@ class Attempt(TypedDict):
     endedAt: NotRequired[str | None]
     outcome: NotRequired[str | None]
     errorClass: NotRequired[str | None]
+    exitCode: NotRequired[int | None]
     reason: NotRequired[str | None]
+    rule: NotRequired[str | None]
+    evidence: NotRequired[JsonObject | None]
+    budgetLeft: NotRequired[int | None]
+    logUrl: NotRequired[str | None]
 
 
 class Artifact(TypedDict):
@@ -159,6 +173,17 @@ class DeadLetter(TypedDict):
 class DeadLetterPage(TypedDict):
     deadLetters: list[DeadLetter]
     nextCursor: str | None
+
+
+class Expired(TypedDict):
+    """What of a kind is older than so many days."""
+
+    kind: str
+    days: float
+    rows: int
+    objects: int
+    bytes: int | None
+    more: bool
 
 
 class Webhook(TypedDict):

@@ -50,6 +50,7 @@ CONTRACT = {
     ("DELETE", f"{API}/catalog/datasets/{ID}"): "datasets",
     ("POST", f"{API}/catalog/datasets/{ID}/upload"): "datasets",
     ("GET", f"{API}/catalog/datasets/{ID}/preview"): "datasets",
+    ("GET", f"{API}/admin/retention"): "retention",
     ("GET", f"{API}/admin/dead-letters"): "dead-letter",
     ("GET", f"{API}/admin/dead-letters/2026-01-01-{ID}"): "dead-letter",
     ("POST", f"{API}/admin/dead-letters/2026-01-01-{ID}/replay"): "dead-letter",

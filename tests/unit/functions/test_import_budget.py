@@ -26,6 +26,7 @@ BUDGETS = {
     "datasets": 900,
     "register_model": 905,
     "dead_letter": 720,
+    "retention": 730,
     "projects": 600,
     "tokens": 600,
     "audit": 600,

@@ -89,6 +89,7 @@ RULES: dict[tuple[str, str], str] = {
     ("GET", f"{JOBS}/live"): "caller",
     ("GET", f"{JOB}/live"): "viewer",
     # operations
+    ("GET", f"{API}/admin/retention"): "some admin",
     ("GET", LETTERS): "some admin",
     ("GET", f"{LETTERS}/{{letterId}}"): "admin",
     ("POST", f"{LETTERS}/{{letterId}}/replay"): "admin",

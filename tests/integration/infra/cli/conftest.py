@@ -39,6 +39,7 @@ class ControlPlane:
         self.models: list[dict[str, Any]] = []
         self.datasets: list[dict[str, Any]] = []
         self.letters: list[dict[str, Any]] = []
+        self.expired: list[dict[str, Any]] = []
         self.interruptions: list[Answer] = []
         self.away_at: set[int] = set()
         self.calls: list[tuple[str, str, dict[str, str], dict[str, list[str]], Any]] = []
@@ -68,6 +69,8 @@ class ControlPlane:
             return success({"jobs": [self.job()], "nextCursor": None})
         if path.startswith("/catalog/"):
             return self._of_catalog(method, path)
+        if path == "/admin/retention":
+            return success({"kinds": self.expired})
         if path.startswith("/admin/dead-letters"):
             return self._of_letters(path)
         if path == "/training/gpu-types":

@@ -214,6 +214,24 @@ class TestDeadLetters:
         assert "dead-letters list" in ended.err
 
 
+class TestRetention:
+    def test_says_what_will_be_deleted(self, plane: Any, eventrain: Any) -> None:
+        known = {"days": 90.0, "rows": 12, "objects": 0, "bytes": 2048, "more": True}
+        unknown = {"days": 7.0, "rows": 0, "objects": 3, "bytes": None, "more": False}
+        plane.expired = [{"kind": "log lines", **known}, {"kind": "pod logs", **unknown}]
+        ended = eventrain("retention", "--dry-run")
+        assert ended.code == 0
+        lines = [line.split() for line in ended.out.splitlines()]
+        assert lines[1:] == [
+            ["log", "lines", "90", "d", "12+", "0", "2.0", "KiB"],
+            ["pod", "logs", "7", "d", "0", "3", "-"],
+        ]
+        assert json.loads(eventrain("retention", "--json").out) == plane.expired
+
+    def test_says_when_there_is_nothing(self, eventrain: Any) -> None:
+        assert "Nothing is older" in eventrain("retention").err
+
+
 class TestProcess:
     def test_ends_quietly_when_its_reader_goes_away(self, plane: Any) -> None:
         environ = {"EVENTRAIN_ADDRESS": plane.address, "EVENTRAIN_TOKEN": "a-token"}
