@@ -20,11 +20,17 @@ from tests.keys import ring_json
 OTHER_PROJECT = UUID("22222222-2222-4222-8222-222222222222")
 
 
-def bearer(projects: Mapping[UUID, Role] | None = None) -> dict[str, str]:
+def bearer(
+    projects: Mapping[UUID, Role] | None = None,
+    subject: str = "ada",
+    *,
+    administers: bool = False,
+) -> dict[str, str]:
     """The header of an administrator of the tests' project, or of whoever is named."""
     roles: dict[str, Role] = {str(k): v for k, v in (projects or {PROJECT: "admin"}).items()}
     ring = KeyRing.parse(ring_json())
-    token = user_token.issue(ring, "ada", roles, datetime.now(UTC), timedelta(hours=1))
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    token = user_token.issue(ring, subject, roles, now, hour, administers=administers)
     return {"authorization": f"Bearer {token}"}
 
 

@@ -25,12 +25,15 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("user")
     parser.add_argument("project", help="the project's id, a UUID")
     parser.add_argument("--role", choices=("viewer", "member", "admin"), default="member")
+    parser.add_argument("--administers", action="store_true", help="the whole installation too")
     parser.add_argument("--days", type=int, default=DAYS)
     given = parser.parse_args(arguments)
     file = OVERLAYS / given.tier / "secrets" / "user-token-keys.env"
     if not file.exists():
         sys.exit(f"{file} is not there: python -m infra.deploy.secret {given.tier} makes it.")
     claims = claims_of(given.user, given.project, given.role, now=int(time.time()), days=given.days)
+    if given.administers:
+        claims["administers"] = True
     sys.stdout.write(f"{sign(file, claims)}\n")
 
 

@@ -39,7 +39,7 @@ def load_or_make(file: Path) -> Credentials:
 
 
 def user_token(credentials: Credentials) -> str:
-    """A token for the one who runs the stack: admin of the one project."""
+    """A token for the one who runs the stack: admin of the one project, and of the installation."""
     ring = cast(dict[str, Any], json.loads(credentials.user_token_keys))
     kid = cast(str, ring["signing"])
     now = int(time.time())
@@ -48,6 +48,7 @@ def user_token(credentials: Credentials) -> str:
         "aud": "eventrain-api",
         "sub": _user_name(),
         "projects": {credentials.project_id: "admin"},
+        "administers": True,
         "iat": now,
         "exp": now + TOKEN_DAYS * 86400,
     }
