@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -149,17 +150,9 @@ class App:
             self._add(route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._answer(scope, receive, send)
-        elif scope["type"] == "lifespan":
+        if scope["type"] == "lifespan":
             await self._live(receive, send)
-
-    def drain(self) -> None:
-        """Told by the server, once no new request comes."""
-        if self._drain is not None and self._state is not None:
-            self._drain(self._state)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+            return
         request = Request(scope, receive, state=self._state)
         echoed = _identify(request)
         try:
@@ -179,6 +172,11 @@ class App:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         shown = b"" if scope["method"] == "HEAD" else body
         await send({"type": "http.response.body", "body": shown})
+
+    def drain(self) -> None:
+        """Told by the server, once no new request comes."""
+        if self._drain is not None and self._state is not None:
+            self._drain(self._state)
 
     def _find(self, path: str) -> tuple[dict[str, Handler], str]:
         for prefix, suffix, handlers in self._branches:
@@ -275,8 +273,14 @@ def _identify(request: Request) -> answers.Headers:
     if given is not None:
         parent = trace.accept(given)
         trace.parent.set(parent)
-        echoed.append((b"traceparent", str(parent).encode()))
+        echoed.append(_echo(parent))
     return echoed
+
+
+# A trainer says the same with each of its heartbeats.
+@lru_cache(maxsize=4096)
+def _echo(parent: trace.TraceParent) -> tuple[bytes, bytes]:
+    return b"traceparent", str(parent).encode()
 
 
 def _head(method: str, handlers: dict[str, Handler]) -> Handler:
