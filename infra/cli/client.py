@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from infra.cli.exchange import Exchange, Patience
+from infra.cli.exchange import Exchange, Patience, Told
 from infra.cli.replies import (
     Artifact,
     Attempt,
@@ -109,6 +109,15 @@ class Client:
 
     def job(self, job_id: str) -> Job:
         return self._job_call("GET", job_id)
+
+    def watch_job(self, job_id: str, *, last: str | None = None) -> Iterator[Told]:
+        """What happens to the job from now on, and since the id `last`; see `infra.cli.watch`."""
+        return self._exchange.listen(f"{API}/training/jobs/{job_id}/live", last=last)
+
+    def watch_jobs(self, *, status: str | None = None, label: str | None = None) -> Iterator[Told]:
+        """The newest jobs, then what changes among them."""
+        params = {"status": status, "label": label}
+        return self._exchange.listen(f"{API}/training/jobs/live", params=params)
 
     def cancel_job(self, job_id: str) -> Job:
         return self._job_call("POST", job_id, "/cancel", repeatable=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,7 +19,17 @@ from infra.cli.errors import Refused, ServerFault, Unreachable, Violation
 REPEATABLE = frozenset({"GET", "HEAD", "DELETE", "PUT"})
 NOT_READY = frozenset({429, 502, 503, 504})
 NEXT_CURSOR = "X-Next-Cursor"
+EVENT_STREAM = "text/event-stream"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event of a stream; with its id the stream is taken up behind it."""
+
+    event: str
+    data: Any
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +112,24 @@ class Exchange:
         response = self._send(request, may_repeat)
         return _open(response, self.address), response.headers.get(NEXT_CURSOR)
 
+    def listen(
+        self, path: str, *, params: Mapping[str, Any] | None = None, last: str | None = None
+    ) -> Iterator[Told]:
+        """What a stream of events tells after the id `last`, until it breaks off. Raises as a
+        call does, and ServerFault where nothing is streamed."""
+        given = {key: value for key, value in (params or {}).items() if value is not None}
+        headers = {**_trace_headers(), "Accept": EVENT_STREAM}
+        headers |= {"Last-Event-ID": last} if last else {}
+        try:
+            with self._http.stream("GET", path, params=given, headers=headers) as response:
+                if not response.headers.get("Content-Type", "").startswith(EVENT_STREAM):
+                    response.read()
+                    _open(response, self.address)
+                    raise ServerFault("Nothing is streamed there.", status=response.status_code)
+                yield from _told(response.iter_lines())
+        except httpx.TransportError as error:
+            raise Unreachable(f"{self.address} broke off ({_cause(error)}).") from error
+
     def _send(self, request: httpx.Request, may_repeat: bool) -> httpx.Response:
         attempt = 0
         while True:
@@ -122,6 +151,18 @@ class Exchange:
             return self._http.send(request)
         except httpx.TransportError as error:
             return error
+
+
+def _told(lines: Iterator[str]) -> Iterator[Told]:
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if line:
+            fields[name] = value
+            continue
+        if "data" in fields:
+            yield Told(fields.get("event", ""), json.loads(fields["data"]), fields.get("id"))
+        fields = {}
 
 
 def _open(response: httpx.Response, address: str) -> Any:

@@ -17,6 +17,7 @@ from infra.cli.commands import (
     retention,
     stack,
     submit,
+    watch,
     webhooks,
 )
 from infra.cli.errors import EventrainError, Refused, Unreachable
@@ -43,6 +44,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         jobs.list_jobs,
         jobs.show,
         follow.follow,
+        watch.watch,
         jobs.logs,
         submit.cancel,
         submit.resubmit,

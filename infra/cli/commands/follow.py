@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,6 +15,7 @@ from infra.cli.session import Session, find_job
 
 if TYPE_CHECKING:
     from infra.cli.client import Client
+    from infra.cli.follow import Progress, Silence
     from infra.cli.output import Output
 
 
@@ -34,12 +36,17 @@ def follow(session: Session, job_id: str) -> None:
 
 def follow_to_end(session: Session, client: Client, job_id: str) -> NoReturn:
     from infra.cli.follow import follow_job
-    from infra.cli.follow_view import show_progress
 
     try:
-        job = show_progress(follow_job(client, job_id), session.output)
+        show_to_end(session, follow_job(client, job_id))
     except KeyboardInterrupt:
         leave_running(session, job_id)
+
+
+def show_to_end(session: Session, updates: Iterable[Progress | Silence]) -> NoReturn:
+    from infra.cli.follow_view import show_progress
+
+    job = show_progress(updates, session.output)
     if not session.output.as_json:
         _show_end(session.output, job)
     raise SystemExit(exit_codes.of_job(job))
