@@ -1,6 +1,6 @@
 """Retention: rule 24."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +39,13 @@ async def count(world: World, table: str) -> int:
     return await world.pool.fetchval(f"select count(*) from {table}")
 
 
+async def pack_all(world: World, now: datetime) -> None:
+    while await archive.draw(world.pool, now=now):
+        pass
+    while await archive.pack_due(world.pool, now=now, before=now - DAY):
+        pass
+
+
 class TestSweep:
     async def test_deletes_what_is_old_and_nothing_else(self, world: World):
         old = await make_job(world.pool, Status.SUCCEEDED)
@@ -60,7 +67,7 @@ class TestSweep:
         await world.pool.execute(
             "insert into idempotency_keys values ($1, 'ada', 'k', 'd', $2, $3)", PROJECT, old, NOW
         )
-        await archive.archive(world.pool, now=NOW + DAY * 2, packed_after=DAY)
+        await pack_all(world, NOW + DAY * 2)
         await sweep(world.pool, world.objects, Retention(), now=NOW + DAY * 2)
         assert [await count(world, table) for table in ("heartbeats", "packs")] == [1, 1]
         assert await count(world, "reports") == 4
@@ -210,7 +217,7 @@ class TestLook:
         for number in range(5):
             await checkpoint(world, job_id, number, None)
         await world.pool.execute("insert into heartbeats values ($1, 1, 1, $2, '{}')", job_id, NOW)
-        await archive.archive(world.pool, now=NOW + DAY * 2, packed_after=DAY)
+        await pack_all(world, NOW + DAY * 2)
         await world.pool.execute("update job_events set published_at = now()")
         await world.objects.put_bytes(address.dead_letter_key(NOW.date(), "letter"), b"{}")
         looked = [await look(world.pool, world.objects, Retention(), now=LATER) for _ in range(2)]

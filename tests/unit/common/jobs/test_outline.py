@@ -40,10 +40,12 @@ def values_of(marks: list[Mark]) -> list[float]:
 
 
 class TestOutline:
+    @settings(max_examples=40)
     @given(SERIES, MOST)
     def test_never_shows_more_than_asked(self, values: list[float], most: int):
         assert 1 <= len(drawn(values).thinned(most)) <= most
 
+    @settings(max_examples=40)
     @given(SERIES, MOST)
     def test_shows_points_that_were_told_in_their_order(self, values: list[float], most: int):
         marks = drawn(values).thinned(most)
@@ -51,6 +53,7 @@ class TestOutline:
         assert numbers == sorted(set(numbers))
         assert spelled(marks) == [(n, n, n * 1000, repr(values[n])) for n in numbers]
 
+    @settings(max_examples=40)
     @given(SERIES, st.integers(7, 700))
     def test_keeps_both_ends_and_the_extremes(self, values: list[float], most: int):
         marks = drawn(values).thinned(most)
@@ -60,19 +63,21 @@ class TestOutline:
             assert min(finite) in values_of(marks)
             assert max(finite) in values_of(marks)
 
+    @settings(max_examples=40)
     @given(SERIES, st.integers(7, 700))
     def test_keeps_what_is_no_number(self, values: list[float], most: int):
         shown = values_of(drawn(values).thinned(most))
         for wanted in (math.isnan, math.inf.__eq__, (-math.inf).__eq__):
             assert any(map(wanted, shown)) == any(map(wanted, values))
 
+    @settings(max_examples=40)
     @given(SERIES, MOST)
     def test_shows_all_where_that_is_little(self, values: list[float], most: int):
         if len(values) <= min(most, BUCKETS):
             assert len(drawn(values).thinned(most)) == len(values)
 
+    @settings(max_examples=40)
     @given(SERIES, st.lists(st.integers(1, 900), max_size=5), MOST)
-    @settings(max_examples=50)
     def test_is_the_same_however_its_points_came(
         self, values: list[float], cuts: list[int], most: int
     ):
