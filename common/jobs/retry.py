@@ -40,13 +40,14 @@ class Evidence:
 
 
 class Verdict(NamedTuple):
-    """The class of a failure, the rule that said so, the budget it draws on, and the line of the
-    log that the rule went by."""
+    """The class of a failure, the rule that said so, the budget it draws on, the line of the log
+    that the rule went by, and what a person can do about it."""
 
     error_class: ErrorClass
     rule: str
     budget: Budget
     line: str | None = None
+    advice: str | None = None
 
 
 class _When(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
@@ -63,6 +64,7 @@ class _Row(
     when: _When
     error_class: ErrorClass
     budget: Budget = "retries"
+    advice: str | None = None
 
 
 class _Table(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
@@ -116,6 +118,7 @@ def failure(
         budget_left=max(allowed - used - (1 if again else 0), 0),
         not_before=now + delay(job.backoff_seconds, used, jitter) if again else None,
         progressed=evidence.progressed,
+        advice=verdict.advice,
     )
     return Trigger.FAILED_RETRYABLE if again else Trigger.FAILED, found
 
@@ -149,7 +152,8 @@ def _match(rule: _Rule, evidence: Evidence) -> Verdict | None:
         line = _search(rule.pattern, evidence)
         if line is None:
             return None
-    return Verdict(rule.row.error_class, rule.row.name, rule.row.budget, line)
+    row = rule.row
+    return Verdict(row.error_class, row.name, row.budget, line, row.advice)
 
 
 def _search(pattern: re.Pattern[str], evidence: Evidence) -> str | None:
@@ -160,13 +164,18 @@ def _search(pattern: re.Pattern[str], evidence: Evidence) -> str | None:
     return None
 
 
+def _last_line(text: str | None) -> str | None:
+    lines = (each.strip() for each in reversed((text or "")[-SEARCHED:].splitlines()))
+    return next((each[:1000] for each in lines if each), None)
+
+
 def _shown(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
     shown: Mapping[str, Any] = {
         "errorClass": evidence.error_class,
         "exitCode": evidence.exit_code,
         "reasons": list(evidence.reasons) or None,
         "message": evidence.message,
-        "logLine": verdict.line,
+        "logLine": verdict.line or _last_line(evidence.log_tail),
         "node": evidence.node,
     }
     return {name: value for name, value in shown.items() if value is not None}

@@ -21,7 +21,8 @@ FAILURES = (Trigger.FAILED, Trigger.FAILED_RETRYABLE, Trigger.LAUNCH_REFUSED)
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an attempt failed, by which rule, on what evidence, and what that leaves."""
+    """Why an attempt failed, by which rule, on what evidence, what that leaves, and what a person
+    can do."""
 
     error_class: ErrorClass
     rule: str
@@ -31,6 +32,7 @@ class Failure:
     budget_left: int = 0
     not_before: datetime | None = None
     progressed: bool = False
+    advice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,7 @@ def _job(step: _Step, now: datetime) -> dict[str, Any]:
         "preemption_count": after.preemption_count,
         "sequence": after.sequence,
         "not_before": failure.not_before if retried and failure else None,
-        "status_reason": step.intent.reason,
+        "status_reason": _explained(step.intent),
         "waiting_for": None,
         "relaunched": retried,
         "queued_at": now if EventType.JOB_QUEUED in step.rule.emits else None,
@@ -284,6 +286,14 @@ def _job(step: _Step, now: datetime) -> dict[str, Any]:
         "cancel_requested_at": now if asked else None,
         "cancel_requested_by": step.intent.by if asked else None,
     }
+
+
+def _explained(intent: Intent) -> str | None:
+    """What happened and, of a failure, what to do."""
+    advice = intent.failure.advice if intent.failure else None
+    if not advice:
+        return intent.reason
+    return f"{intent.reason.rstrip('.')}. {advice}." if intent.reason else f"{advice}."
 
 
 def _attempt(step: _Step, now: datetime) -> dict[str, Any]:

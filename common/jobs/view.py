@@ -66,7 +66,7 @@ def view(row: Mapping[str, Any], *, now: datetime, interval: timedelta) -> JobVi
         "jobType": row["job_type"],
         "status": row["status"],
         "statusReason": row["status_reason"],
-        "waitingFor": row["waiting_for"],
+        "waitingFor": _waiting_for(row, now),
         "health": health(row, now=now, interval=interval),
         "progress": _progress(row),
         "submittedAt": row["submitted_at"],
@@ -102,6 +102,14 @@ def health(row: Mapping[str, Any], *, now: datetime, interval: timedelta) -> Hea
         return "stalled"
     heard = row["last_seen"] or row["run_started_at"]
     return "alive" if heard and now - heard <= MISSED_BEATS * interval else "silent"
+
+
+def _waiting_for(row: Mapping[str, Any], now: datetime) -> str | None:
+    later = row["not_before"]
+    delayed = row["status"] == Status.PENDING and later is not None and later > now
+    if row["waiting_for"] or not delayed:
+        return row["waiting_for"]
+    return f"the delay before attempt {row['attempt']}, until {later:%H:%M:%S} UTC"
 
 
 def _is_stalled(row: Mapping[str, Any]) -> bool:

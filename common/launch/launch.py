@@ -93,7 +93,7 @@ async def _make(each: Plan, cluster: Cluster, site: Site, gate: asyncio.Semaphor
             await _make_secret(each, job, cluster, site)
     except Refused as refused:
         if refused.passes:
-            return Postponed(each.item, refused.message)
+            return Postponed(each.item, _waiting_for(refused))
         if job is not None:
             await _unmake(cluster, [job])
         return _refused(each.item, refused)
@@ -145,15 +145,23 @@ def _owner(secret: Json) -> str | None:
     return owners[0].get("uid")
 
 
+def _waiting_for(refused: Refused) -> str:
+    if refused.status == 403:
+        return f"room in the quota of the cluster's namespace: {refused.message}"
+    return f"the cluster, which is asked again: {refused.message}"
+
+
 def _refused(item: Item, refused: Refused) -> Denied:
     evidence = {"status": refused.status, "message": refused.message}
-    failure = Failure("permanent", "launch-refused", evidence)
+    advice = "Correct the request, or show this to who runs the cluster"
+    failure = Failure("permanent", "launch-refused", evidence, advice=advice)
     return Denied(item, failure, f"the cluster refused the job: {refused.message}")
 
 
 def _denied(spent: Spent) -> Denied:
     error_class = "user" if spent.rule == "deadline-exceeded" else "permanent"
-    return Denied(spent.item, Failure(error_class, spent.rule), spent.reason)
+    advice = "Give it a longer maxDuration, or less to do" if error_class == "user" else None
+    return Denied(spent.item, Failure(error_class, spent.rule, advice=advice), spent.reason)
 
 
 async def _settle(

@@ -118,5 +118,6 @@ def _failure(
     """By the rules, but for `stallPolicy: fail`, which the submitter chose instead of them."""
     if "Stalled" in evidence.reasons and row.stall_policy == "fail":
         shown = {"reasons": list(evidence.reasons)}
-        return Trigger.FAILED, Failure("user", "stall-policy", shown)
+        advice = "Its log says what it did last; stallPolicy: restart would try it again"
+        return Trigger.FAILED, Failure("user", "stall-policy", shown, advice=advice)
     return retry.failure(job, evidence, rules=rules, now=now, jitter=jitter)

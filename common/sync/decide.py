@@ -11,6 +11,7 @@ from typing import Any
 
 from common.jobs.retry import Evidence
 from common.jobs.state import Status
+from common.sync import waiting
 from common.sync.decision import (
     Alert,
     Alive,
@@ -230,8 +231,10 @@ def _note(
     now: datetime,
     limits: Limits,
 ) -> Iterator[Note]:
-    observed = _observed(job, pod) if job or pod else row.observed
-    waiting_for = row.waiting_for if row.status is Status.PENDING else _waiting_for(job, pod)
+    observed = _observed(row, job, pod, now) if job or pod else row.observed
+    waiting_for = row.waiting_for
+    if row.status is not Status.PENDING:
+        waiting_for = waiting.waiting_for(job, pod, limits.start_limit)
     missing_since = None if job else row.missing_since
     since = _standing_still_since(row)
     moving = since is not None and now - since <= limits.stall_after
@@ -242,8 +245,14 @@ def _note(
         yield Note(row, *becomes)
 
 
-def _observed(job: SeenJob | None, pod: SeenPod | None) -> dict[str, Any]:
-    """What Kubernetes shows, without what changes at each look."""
+def _observed(row: Row, job: SeenJob | None, pod: SeenPod | None, now: datetime) -> dict[str, Any]:
+    """What Kubernetes shows, and since when we see it so."""
+    shown, before = _shown(job, pod), row.observed or {}
+    same = shown == {name: value for name, value in before.items() if name != "since"}
+    return before if same else shown | {"since": now.isoformat()}
+
+
+def _shown(job: SeenJob | None, pod: SeenPod | None) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     if job is not None:
         suspended = "suspended" if job.suspended else "active"
@@ -254,14 +263,6 @@ def _observed(job: SeenJob | None, pod: SeenPod | None) -> dict[str, Any]:
         shown |= {"reason": reason, "message": message, "reasons": list(pod.reasons) or None}
         shown["terminating"] = pod.deleting or None
     return {name: value for name, value in shown.items() if value is not None}
-
-
-def _waiting_for(job: SeenJob | None, pod: SeenPod | None) -> str | None:
-    if job is not None and job.suspended:
-        return "the queue has not admitted the job yet"
-    if pod is None or pod.bad is None:
-        return None
-    return ": ".join(part for part in pod.bad if part)
 
 
 def _about_past(

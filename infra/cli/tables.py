@@ -10,7 +10,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from infra.cli import words
-from infra.cli.replies import Artifact, Attempt, Change, Dataset, GpuType, Job, Model, Point
+from infra.cli.replies import (
+    Artifact,
+    Attempt,
+    Change,
+    Dataset,
+    GpuType,
+    Job,
+    JsonObject,
+    Model,
+    Point,
+)
 
 # The columns whose text is folded when a terminal is narrow.
 GIVES_WAY = frozenset({"NAME", "DETAIL", "REASON", "FILE"})
@@ -110,17 +120,30 @@ def timeline(rows: Sequence[Change]) -> Table:
 
 
 def attempts(rows: Sequence[Attempt]) -> Table:
-    made = table("ATTEMPT", "STARTED", "ENDED", "OUTCOME", "CLASS", "REASON")
+    """Each try with what ended it: by which rule, on what evidence, and how many are left."""
+    heads = ("ATTEMPT", "STARTED", "ENDED", "OUTCOME", "CLASS", "RULE", "EXIT", "LEFT", "NODE")
+    made = table(*heads, "REASON")
     for row in rows:
+        seen = row.get("evidence") or {}
         made.add_row(
             str(row["attempt"]),
             words.clock(row.get("startedAt")),
             words.clock(row.get("endedAt")),
             row.get("outcome") or "-",
             row.get("errorClass") or "-",
-            escape(row.get("reason") or "-"),
+            escape(row.get("rule") or "-"),
+            _or_dash(row.get("exitCode")),
+            _or_dash(row.get("budgetLeft")),
+            escape(seen.get("node") or "-"),
+            escape(_because(row.get("reason"), seen.get("logLine"))),
         )
     return made
+
+
+def _because(reason: str | None, line: str | None) -> str:
+    """With the line of the log that was taken for evidence, where the reason does not hold it."""
+    told = reason or "-"
+    return told if not line or line in told else f"{told}\nlog: {line}"
 
 
 def metrics(points: Sequence[Point]) -> Table:
@@ -156,6 +179,8 @@ def job_facts(job: Job, now: datetime) -> Table:
             ("health", health if job["status"] in {"running", "queued"} else None),
             ("reason", escape(job.get("statusReason") or "")),
             ("waiting for", escape(job.get("waitingFor") or "")),
+            ("cluster shows", escape(_observed(job.get("observed")))),
+            ("trainer said", escape(_reported(job.get("reported")))),
             ("type", job["jobType"]),
             ("labels", escape(detail(job.get("labels")))),
             ("resources", escape(detail(job.get("resourceProfile")))),
@@ -231,6 +256,17 @@ def _change(row: Change) -> str:
     before, after = row.get("from"), row.get("to")
     kind = short_type(row["type"])
     return f"{kind}: {before} -> {after}" if before and after and before != after else kind
+
+
+def _observed(seen: JsonObject | None) -> str:
+    shown = {key: each for key, each in (seen or {}).items() if key not in ("since", "message")}
+    since = words.clock((seen or {}).get("since"))
+    return f"{detail(shown)} (since {since})" if since != "-" else detail(shown)
+
+
+def _reported(told: JsonObject | None) -> str:
+    said = {key: each for key, each in (told or {}).items() if key not in ("at", "sequence")}
+    return f"{detail(said) or 'that it is alive'} (at {words.clock(told['at'])})" if told else ""
 
 
 def _status(job: Job) -> str:

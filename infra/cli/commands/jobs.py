@@ -72,15 +72,19 @@ def show(session: Session, job_id: str) -> None:
 def logs(session: Session, job_id: str, follow: bool) -> None:
     """Print what a job's trainer wrote.
 
+    Where the trainer itself sent nothing, the end of its pod's log, once it is over.
     With --json, each line is an object with attempt, stream, offset, text and time.
     """
     from infra.cli.follow import follow_job, line_tail
     from infra.cli.follow_view import show_lines, show_logs
+    from infra.cli.pod_log import unsent_lines
 
     with session.client() as client:
         found = client.job(find_job(client, job_id))["id"]
         if not follow:
-            show_lines(line_tail(client, found).read(), session.output)
+            sent = line_tail(client, found).read()
+            show_lines(sent, session.output)
+            show_lines(unsent_lines(client, found, sent), session.output)
             return
         try:
             job = show_logs(follow_job(client, found, points=False, logs=True), session.output)

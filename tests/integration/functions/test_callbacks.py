@@ -451,7 +451,7 @@ class TestDone:
 
         job = answer.json()["data"]
         assert job["status"] == expected
-        assert job["statusReason"] == "it broke"
+        assert job["statusReason"].startswith("it broke. ")
         assert job["attempt"] == (2 if expected == "pending" else 1)
 
     async def test_fails_for_good_when_the_budget_is_spent(

@@ -16,6 +16,11 @@ EXIT_3 = "import sys; print('Traceback'); print('RuntimeError: CUDA error: sick'
 EXIT_0 = "print('all good')"
 SUCCEEDED = {"outcome": "succeeded", "metrics": {"loss": 0.1}}
 FAILED = {"outcome": "failed", "errorClass": "user", "message": "bad data"}
+BAD_DATA = "bad data. Correct the program or its parameters; its log has the whole story."
+WITHOUT_A_RESULT = (
+    "ended without a result. The program ended well but told no result: let it call finish, or run"
+    " it by the runner."
+)
 
 
 async def tell_done(world: World, job_id: UUID) -> None:
@@ -49,7 +54,7 @@ class TestEnding:
         job_id = await world.end(EXIT_0)
         await world.tick(after=31)
         row, attempt = await world.row(job_id), await world.attempt(job_id)
-        assert (row["status"], row["status_reason"]) == ("failed", "ended without a result")
+        assert (row["status"], row["status_reason"]) == ("failed", WITHOUT_A_RESULT)
         assert (attempt["error_class"], attempt["rule"]) == (
             "permanent",
             "ended-without-a-result",
@@ -92,7 +97,7 @@ class TestEnding:
         await world.leave_result(job_id, {"done": FAILED})
         await world.tick()
         row, attempt = await world.row(job_id), await world.attempt(job_id)
-        assert (row["status"], row["status_reason"]) == ("failed", "bad data")
+        assert (row["status"], row["status_reason"]) == ("failed", BAD_DATA)
         assert attempt["rule"] == "trainer-says-user"
 
     async def test_keeps_what_was_spooled(self, world: World):
@@ -129,7 +134,7 @@ class TestEnding:
         job_id = await world.end(EXIT_0)
         await world.leave_result(job_id, body)
         await world.tick(after=31)
-        assert (await world.row(job_id))["status_reason"] == "ended without a result"
+        assert (await world.row(job_id))["status_reason"] == WITHOUT_A_RESULT
 
     @pytest.mark.parametrize(
         "odd",

@@ -11,7 +11,7 @@ from tests.kubernetes import until
 from tests.world import World
 
 HOUR = 3600
-WAITS = "the queue has not admitted the job yet"
+WAITS = "its turn in the queue: it starts when the queue has quota for it"
 SAVES_NOTHING = "import time; print('training', flush=True); time.sleep(60)"
 
 

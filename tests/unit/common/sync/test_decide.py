@@ -126,7 +126,19 @@ class TestLiveJobs:
         pod = pod_of(row, "Pending", bad=("ImagePullBackOff", "no such image"))
         (note,) = look(row, job_of(row), pod)
         assert isinstance(note, Note)
-        assert (note.first_bad_at, note.waiting_for) == (NOW, "ImagePullBackOff: no such image")
+        assert note.first_bad_at == NOW
+        assert note.waiting_for == (
+            "its image cannot be pulled (ImagePullBackOff: no such image). Check the image's name"
+            " and tag, and that the cluster may pull it. After 15 minutes of this it fails."
+        )
+
+    def test_tells_since_when_the_cluster_shows_what_it_shows(self):
+        row = row_of(Status.QUEUED)
+        (first,) = look(row, job_of(row), pod_of(row, "Pending"))
+        assert isinstance(first, Note)
+        assert first.observed == {"job": "active", "phase": "Pending", "since": NOW.isoformat()}
+        seen = structs.replace(row, observed=first.observed)
+        assert look(seen, job_of(seen), pod_of(seen, "Pending")) == []
 
     @pytest.mark.parametrize(("watched", "kind"), [(True, [Exceeded]), (False, [])])
     def test_counts_a_bad_state_only_while_it_was_watched(self, watched: bool, kind: list[type]):
