@@ -20,10 +20,10 @@ NO_PROJECT = "There is no such project."
 async def create(
     connection: Connection, project: UUID, name: str, *, by: str, now: datetime
 ) -> None:
-    """Whoever makes a project is its first admin. Raises Conflict for an id that is taken."""
+    """Without members: whoever makes projects is an admin of each already. Raises Conflict for an
+    id that is taken."""
     if await connection.fetchval(statement("insert_project"), project, name, by, now) is None:
         raise Conflict("There is a project of this id already.")
-    await put_member(connection, project, by, "admin", by=by, now=now)
 
 
 async def list_projects(

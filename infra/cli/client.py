@@ -230,6 +230,26 @@ class Client:
         path = f"{WEBHOOKS}/deliveries/{quote(delivery_id, safe='')}/redeliver"
         return self._exchange.call("POST", path)
 
+    def tokens(self, *, project_id: str | None = None, cursor: str | None = None) -> Any:
+        params = {"projectId": project_id, "cursor": cursor}
+        return self._exchange.call("GET", f"{API}/tokens", params=params)
+
+    def create_token(self, wanted: Mapping[str, Any]) -> Any:
+        return self._exchange.call("POST", f"{API}/tokens", json=dict(wanted))
+
+    def revoke_token(self, token_id: str) -> Any:
+        return self._exchange.call("DELETE", f"{API}/tokens/{quote(token_id, safe='')}")
+
+    def refresh_token(self, refresh_token: str) -> Any:
+        body = {"refreshToken": refresh_token}
+        return self._exchange.call("POST", f"{API}/tokens/refresh", json=body)
+
+    def projects(self, below: str = "", *, method: str = "GET", **options: Any) -> Any:
+        return self._exchange.call(method, f"{API}/projects{below}", **options)
+
+    def audit(self, **narrowed: Any) -> Any:
+        return self._exchange.call("GET", f"{API}/audit", params=narrowed)
+
     def _job_call(self, method: str, job_id: str, below: str = "", **options: Any) -> Any:
         return self._exchange.call(method, f"{API}/training/jobs/{job_id}{below}", **options)
 

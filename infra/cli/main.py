@@ -10,13 +10,16 @@ import click
 
 from infra.cli import exit_codes
 from infra.cli.commands import (
+    audit,
     catalog,
     dead_letters,
     follow,
     jobs,
+    projects,
     retention,
     stack,
     submit,
+    token,
     watch,
     webhooks,
 )
@@ -50,7 +53,13 @@ SECTIONS: dict[str, list[click.Command]] = {
         submit.resubmit,
     ],
     "Catalog": [catalog.gpu_types, catalog.models, catalog.datasets],
-    "Administration": [webhooks.webhooks, dead_letters.dead_letters, retention.retention],
+    "People": [projects.projects, token.token],
+    "Administration": [
+        audit.audit,
+        webhooks.webhooks,
+        dead_letters.dead_letters,
+        retention.retention,
+    ],
     "Other": [version],
 }
 ADVICE = {
