@@ -5,12 +5,14 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from eventrain_trainer.metric import Point
+from eventrain_trainer.patience import BREATH
 from eventrain_trainer.port import End, Saved, Source
 from eventrain_trainer.spool import Spool
 from eventrain_trainer.transfer import TransferError
@@ -111,6 +113,7 @@ class Channel:
                 points = self._spool.take(POINTS_A_LINE)
                 self._write({"do": "observe", "latest": latest, "points": points})
                 self._said = latest
+                time.sleep(BREATH)
             while self._messages and not self._gone:
                 self._write(self._messages.popleft())
 
