@@ -113,7 +113,8 @@ def _call(operation: Operation, body: Schema, data: Schema, events: Sequence[Sch
     content: Schema = {"application/json": {"schema": success(data)}}
     if operation.events:
         named = dict(zip(operation.events, events, strict=True))
-        content = {"text/event-stream": {"schema": {"type": "string"}, "x-events": named}}
+        each = [_event(name, schema) for name, schema in named.items()]
+        content = {"text/event-stream": {"schema": {"oneOf": each}}}
     call: Schema = {
         "summary": operation.summary,
         "security": [{"bearer": []}],
@@ -125,6 +126,13 @@ def _call(operation: Operation, body: Schema, data: Schema, events: Sequence[Sch
         content = {"application/json": {"schema": body}}
         call["requestBody"] = {"required": True, "content": content}
     return call
+
+
+def _event(name: str, data: Schema) -> Schema:
+    """One message of a stream, whose data are JSON."""
+    text = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+    properties = {"event": {"const": name}, "data": text, "id": {"type": "string"}}
+    return {"type": "object", "required": ["event", "data"], "properties": properties}
 
 
 def _query(kind: Any) -> list[Schema]:
