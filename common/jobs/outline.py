@@ -8,6 +8,7 @@ as points arrive, and coarser, without the points themselves.
 """
 
 import math
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -59,11 +60,11 @@ class Outline(msgspec.Struct, array_like=True, frozen=True):
 
 
 def encode(outline: Outline) -> bytes:
-    return msgspec.msgpack.encode(outline)
+    return zlib.compress(msgspec.msgpack.encode(outline), 1)
 
 
 def decode(content: bytes) -> Outline:
-    return _DECODER.decode(content)
+    return _DECODER.decode(zlib.decompress(content))
 
 
 _DECODER = msgspec.msgpack.Decoder(Outline)
