@@ -36,9 +36,11 @@ class Served:
 
 
 @contextlib.contextmanager
-def started_function(name: str, environ: Mapping[str, str]) -> Iterator[Served]:
-    """The same for a test that has something to do to the process."""
-    port = free_port()
+def started_function(
+    name: str, environ: Mapping[str, str], *, port: int | None = None
+) -> Iterator[Served]:
+    """The same for a test that has something to do to the process, or must know its port."""
+    port = port or free_port()
     own = {"FUNCTION_TARGET": name, "PORT": str(port), "BIND_ADDRESS": "127.0.0.1"}
     process = subprocess.Popen(
         [sys.executable, "-m", "common.serve"],
