@@ -27,7 +27,8 @@ def bearer(
     administers: bool = False,
 ) -> dict[str, str]:
     """The header of an administrator of the tests' project, or of whoever is named."""
-    roles: dict[str, Role] = {str(k): v for k, v in (projects or {PROJECT: "admin"}).items()}
+    given: Mapping[UUID, Role] = {PROJECT: "admin"} if projects is None else projects
+    roles: dict[str, Role] = {str(k): v for k, v in given.items()}
     ring = KeyRing.parse(ring_json())
     now, hour = datetime.now(UTC), timedelta(hours=1)
     token = user_token.issue(ring, subject, roles, now, hour, administers=administers)
