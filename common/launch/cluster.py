@@ -131,15 +131,22 @@ class Cluster:
             raise
 
     async def read_log(self, pod: str, *, lines: int, limit: int) -> bytes:
-        """The end of the pod's log, no more than `limit` bytes; empty where there is none."""
+        """The end of the pod's log, no more than `limit` bytes, and no more than that held at any
+        time however long its lines are; empty where there is none."""
         query = {"tailLines": str(lines), "container": "trainer"}
+        path = f"{self._path('pods', pod)}/log"
+        end = b""
         try:
-            answer = await self._send("GET", f"{self._path('pods', pod)}/log", None, query)
-        except Refused as refused:
-            if refused.status in (400, 404):
-                return b""
-            raise
-        return answer.content[-limit:]
+            async with self._client.stream("GET", path, params=query) as answer:
+                async for part in answer.aiter_bytes():
+                    end = (end + part)[-limit:]
+        except (httpx.HTTPError, OSError) as wrong:
+            raise _silent(wrong) from wrong
+        if answer.status_code in (400, 404):
+            return b""
+        if not answer.is_success:
+            raise Refused(answer.status_code, _message(answer.status_code, end))
+        return end
 
     def _path(self, kind: Kind, name: str | None = None) -> str:
         path = f"{_PREFIX[kind]}/namespaces/{self._namespace}/{kind}"
