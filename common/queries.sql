@@ -447,6 +447,7 @@ select
     jobs.request -> 'resolved' ->> 'datasetUri' as dataset_uri,
     jobs.request -> 'resolved' ->> 'modelUri' as model_uri,
     jobs.request -> 'resolved' -> 'checkpoint' ->> 'uri' as checkpoint_uri,
+    jobs.request -> 'trainer' -> 'source' ->> 'uri' as source_uri,
     array(select uri from checkpoints where checkpoints.job_id = jobs.id) as checkpoints
 from jobs
 join beats on beats.job_id = jobs.id

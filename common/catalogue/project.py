@@ -10,14 +10,15 @@ from common.tokens.user_token import User
 NO_PROJECT = "is required: your token is for several projects"
 
 
-def choose_project(user: User, named: UUID | None) -> UUID:
-    """The project that a new entry belongs to: the named one, or the caller's only one. Raises
-    NotFound for a project of others, Forbidden for a viewer, Invalid where neither says."""
+def choose_project(user: User, named: UUID | None, field: str = "project_id") -> UUID:
+    """The project that a new entry belongs to: the one that the field names, or the caller's only
+    one. Raises NotFound for a project of others, Forbidden for a viewer, Invalid where neither
+    says."""
     projects = [str(named)] if named else list(user.projects)
     if not projects:
         raise Forbidden("Your token is for no project.")
     if len(projects) > 1:
-        raise Invalid([Violation("project_id", NO_PROJECT)])
+        raise Invalid([Violation(field, NO_PROJECT)])
     project = UUID(projects[0])
     demand(user, project, "member")
     return project

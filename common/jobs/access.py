@@ -14,6 +14,6 @@ async def read_grants(connection: Queryable, job_id: UUID, attempt: int) -> Gran
         raise NotFound("There is no such job.")
     if row["attempt"] != attempt:
         raise StaleAttempt
-    named = (row["dataset_uri"], row["model_uri"], row["checkpoint_uri"])
+    named = (row["dataset_uri"], row["model_uri"], row["checkpoint_uri"], row["source_uri"])
     readable = frozenset(uri for uri in (*named, *row["checkpoints"]) if uri)
     return Grants(job_id, attempt, readable)

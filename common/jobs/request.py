@@ -95,10 +95,11 @@ class Notifications(Part):
 
 
 class Source(Part):
-    """The user's own code: `s3://...` with its sha256, or `git+https://...` with its commit."""
+    """The user's own code: `s3://...` with its sha256, or `git+https://host/repository@commit`, of
+    which `#subdirectory=` names a folder; the commit may be the digest instead."""
 
     uri: Uri
-    digest: Annotated[str, Field(pattern=DIGEST)]
+    digest: Annotated[str, Field(pattern=DIGEST)] | None = None
 
 
 class Trainer(Part):

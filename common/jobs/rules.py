@@ -7,16 +7,15 @@ at what could be read. What only the database knows is checked by `admission`.
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any, cast
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
 
 from common import quantity
 from common.errors import Violation
-from common.jobs import spec_rules, webhook
+from common.jobs import source_rules, spec_rules, webhook
 from common.jobs.offer import Offer
-from common.jobs.request import JobRequest, ResourceProfile, Source, Trainer
+from common.jobs.request import JobRequest, ResourceProfile, Trainer
 from common.trainers import Trainers
 
 # Both reach the trainer in one variable of its environment, which Linux bounds at 128 KiB.
@@ -182,18 +181,7 @@ def _trainer(request: JobRequest, offer: Offer, project: UUID | None) -> Iterato
         yield Violation("trainer.args", f"may be at most {LARGEST_ARGS} bytes of JSON")
     if trainer.framework is not None or request.train_job_spec is None:
         yield from _framework(request, offer.trainers)
-    if trainer.source is not None:
-        problem = _source_problem(trainer.source)
-        if problem:
-            yield Violation("trainer.source.digest", problem)
-        uri = trainer.source.uri
-        problem = (
-            _git_problem(uri)
-            if not uri.startswith("s3://")
-            else offer.place_problem(uri, project, request.dataset_id)
-        )
-        if problem:
-            yield Violation("trainer.source.uri", problem)
+    yield from source_rules.check(trainer, offer, project, request.dataset_id)
 
 
 def _framework(request: JobRequest, trainers: Trainers) -> Iterator[Violation]:
@@ -209,25 +197,6 @@ def _framework(request: JobRequest, trainers: Trainers) -> Iterator[Violation]:
     if chosen.image is None and known.images.on(use_gpu=request.on_gpu) is None:
         kind = "with" if request.on_gpu else "without"
         yield Violation("useGpu", f"{name} does not run {kind} a GPU")
-
-
-def _source_problem(source: Source) -> str | None:
-    digits = source.digest.rpartition(":")[2]
-    if source.uri.startswith("s3://") and len(digits) != 64:
-        return "must be the sha256 of the object"
-    return None
-
-
-def _git_problem(uri: str) -> str | None:
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return "is not an address"
-    if parts.scheme != "git+https" or not parts.hostname or not parts.path.strip("/"):
-        return "must begin with s3:// or git+https:// and name a repository"
-    if parts.username is not None or parts.password is not None:
-        return "must not hold a user name or password; name a secret"
-    return None if uri.isprintable() and " " not in uri else "is not an address"
 
 
 def _variables(request: JobRequest) -> Iterator[Violation]:

@@ -110,6 +110,16 @@ def dataset_prefix(dataset_id: str) -> str:
     return f"datasets/{dataset_id}/"
 
 
+def source_key(project_id: str, sha256: str) -> str:
+    """Where a project's code lies by what it is: what is there is never written again."""
+    return f"projects/{project_id}/sources/{sha256}.tar.gz"
+
+
+def incoming_sources_prefix(project_id: str) -> str:
+    """Where code arrives, before it is known to be what it was said to be."""
+    return f"projects/{project_id}/sources/incoming/"
+
+
 def dead_letter_key(day: date, event_id: str) -> str:
     return f"{DEAD_LETTERS}{day.isoformat()}/{sanitise(event_id)}.json"
 

@@ -1,5 +1,5 @@
 """The addresses that an attempt may put to and get from: its own prefix, its dataset, its model,
-its checkpoints. Signed when asked for, for at most an hour, without a call to S3.
+its checkpoints, its source. Signed when asked for, for at most an hour, without a call to S3.
 """
 
 from collections.abc import Collection

@@ -1,6 +1,7 @@
 """What we ourselves do in S3: boto3 behind a few threads, so that no request waits for another."""
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -81,6 +82,18 @@ class Objects:
             )
             with found["Body"] as stream:
                 return stream.read(size)
+
+        return await self._run(read)
+
+    async def sha256(self, key: str) -> str:
+        """Of the whole object, of which a piece at a time is held. Raises NotFound."""
+
+        def read() -> str:
+            digest = hashlib.sha256()
+            with self._client().get_object(Bucket=self._bucket, Key=key)["Body"] as stream:
+                while piece := stream.read(1 << 20):
+                    digest.update(piece)
+            return digest.hexdigest()
 
         return await self._run(read)
 

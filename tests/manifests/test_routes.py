@@ -37,6 +37,8 @@ CONTRACT = {
     ("POST", f"{JOB}/metrics"): "history",
     ("POST", f"{JOB}/register-model"): "register-model",
     ("GET", f"{API}/training/experiments/{ID}"): "history",
+    ("POST", f"{API}/training/sources"): "sources",
+    ("POST", f"{API}/training/sources/complete"): "sources",
     ("GET", f"{API}/catalog/models"): "models",
     ("POST", f"{API}/catalog/models"): "models",
     ("GET", f"{API}/catalog/models/{ID}"): "models",

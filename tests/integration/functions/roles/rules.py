@@ -16,6 +16,7 @@ in world.py the body that such a call needs, and how what stands in braces is ma
 API = "/llm-ops/v1"
 JOBS = f"{API}/training/jobs"
 JOB = f"{JOBS}/{{jobId}}"
+SOURCES = f"{API}/training/sources"
 MODELS, DATASETS = f"{API}/catalog/models", f"{API}/catalog/datasets"
 MODEL, DATASET = f"{MODELS}/{{model_id}}", f"{DATASETS}/{{dataset_id}}"
 PROJECTS = f"{API}/projects"
@@ -36,6 +37,8 @@ RULES: dict[tuple[str, str], str] = {
     ("POST", "/v1/jobs/{jobId}/cancel"): "member",
     ("POST", f"{JOB}/resubmit"): "member",
     ("POST", f"{API}/training/jobs/{{job_id}}/register-model"): "member",
+    ("POST", SOURCES): "member",
+    ("POST", f"{SOURCES}/complete"): "member",
     # what happened to a job
     ("GET", f"{JOB}/timeline"): "viewer",
     ("GET", f"{JOB}/attempts"): "viewer",

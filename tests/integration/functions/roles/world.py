@@ -27,6 +27,7 @@ from tests.integration.functions.roles.rules import (
     MODEL,
     MODELS,
     PROJECTS,
+    SOURCES,
 )  # fmt: skip
 from tests.integration.functions.roles.rules import (
     PROJECT as ONE,
@@ -44,6 +45,12 @@ SUBMIT: dict[str, Any] = {
 }
 UPLOAD = {"name": "a.csv", "size": 10}
 UPLOADED = {"name": "a.csv", "upload_id": "none", "parts": [{"part_number": 1, "etag": "e"}]}
+CODE = {"projectId": str(PROJECT), "digest": f"sha256:{'0' * 64}"}
+SENT = {
+    "name": f"{'0' * 32}.tar.gz",
+    "uploadId": "none",
+    "parts": [{"partNumber": 1, "etag": "e"}],
+}
 HERE = {"project_id": str(PROJECT), "version": "1"}
 FILE = {"file": ("a.csv", b"a,b\n1,2\n", "text/csv")}
 
@@ -56,6 +63,8 @@ BODIES: Mapping[tuple[str, str], Callable[[], dict[str, Any]]] = {
         "json": {"modelName": "m", "modelVersion": uuid4().hex}
     },
     ("POST", f"{JOB}/metrics"): lambda: {"json": {"name": "loss", "value": 1.0}},
+    ("POST", SOURCES): lambda: {"json": {**CODE, "size": 10}},
+    ("POST", f"{SOURCES}/complete"): lambda: {"json": {**CODE, **SENT}},
     ("POST", MODELS): lambda: {"json": {**HERE, "name": uuid4().hex, "type": "base"}},
     ("PATCH", f"{MODEL}/status"): lambda: {"params": {"status": "under_review"}},
     ("POST", f"{MODEL}/upload"): lambda: {"files": FILE},

@@ -56,8 +56,15 @@ def with_spec(**changes: Any) -> dict[str, Any]:
     return CPU | {"trainJobSpec": SPEC | changes}
 
 
-def with_source(uri: str, digest: str = DIGEST) -> dict[str, Any]:
-    return CPU | {"trainer": {"source": {"uri": uri, "digest": digest}}}
+def with_source(
+    uri: str, digest: str | None = DIGEST, entrypoint: str | None = "train.py"
+) -> dict[str, Any]:
+    source = {"uri": uri, "digest": digest}
+    return CPU | {"trainer": {"source": source, "entrypoint": entrypoint}}
+
+
+def in_git(uri: str) -> dict[str, Any]:
+    return with_source(f"git+https://example.com/a/b{uri}", None)
 
 
 def with_hook(url: str) -> dict[str, Any]:
@@ -88,7 +95,9 @@ ALLOWED: dict[str, dict[str, Any]] = {
     "a listed image": CPU | {"trainer": {"image": "eventrain/trainer-mine:2"}},
     "code below the project": with_source(f"s3://eventrain/projects/{PROJECT}/code.tar"),
     "code in an allowed bucket": with_source("s3://shared/code.tar"),
-    "code in git": with_source("git+https://example.com/a/b", "a" * 40),
+    "code in git, the commit beside it": with_source("git+https://example.com/a/b", "a" * 40),
+    "code in git": in_git(f"@{'a' * 40}"),
+    "code in a folder of git": in_git(f"@{'a' * 40}#subdirectory=train/it"),
     "data of the named dataset": CPU
     | {
         "datasetId": DATASET,
@@ -146,6 +155,29 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     ("code in another bucket", with_source("s3://elsewhere/c"), "trainer.source.uri"),
     ("code from a web page", with_source("https://example.com/c"), "trainer.source.uri"),
     ("a password in git", with_source("git+https://u:p@e.com/r", "a" * 40), "trainer.source.uri"),
+    ("code of a branch", in_git("@main"), "trainer.source.uri"),
+    ("code of whatever is newest", in_git(""), "trainer.source.uri"),
+    ("code of a short commit", in_git("@abcdef0"), "trainer.source.uri"),
+    ("code above git", in_git(f"@{'a' * 40}#subdirectory=../x"), "trainer.source.uri"),
+    ("code of an egg", in_git(f"@{'a' * 40}#egg=x"), "trainer.source.uri"),
+    (
+        "another commit beside it",
+        with_source(f"git+https://e.com/r@{'a' * 40}", "b" * 40),
+        "trainer.source.digest",
+    ),
+    ("a folder of S3", with_source("s3://shared/c/"), "trainer.source.uri"),
+    ("code without a digest", with_source("s3://shared/c", None), "trainer.source.digest"),
+    ("nothing to run", with_source("s3://shared/c", entrypoint=None), "trainer.entrypoint"),
+    (
+        "something to run above",
+        with_source("s3://shared/c", entrypoint="../x"),
+        "trainer.entrypoint",
+    ),
+    (
+        "something to run elsewhere",
+        with_source("s3://shared/c", entrypoint="/x"),
+        "trainer.entrypoint",
+    ),
     ("a commit for S3", with_source("s3://shared/c", "a" * 40), "trainer.source.digest"),
     ("our own variable", CPU | {"env": {"JOB_ID": "1"}}, "env.JOB_ID"),
     ("our own secret", CPU | {"secrets": {"CALLBACK_TOKEN": "a/b"}}, "secrets.CALLBACK_TOKEN"),
