@@ -108,7 +108,7 @@ class WatchedJobs:
                 topic.behind = news.more
         topic.row = row or topic.row
         healthy = self._health(topic.row)
-        if row is not None or healthy != topic.health:
+        if (row is not None or healthy != topic.health) and not topic.behind:
             topic.health = healthy
             topic.tell([self.show(topic.row)])
 

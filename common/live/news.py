@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -93,8 +94,10 @@ def _by_job(rows: Sequence[Row]) -> dict[UUID, list[Row]]:
 
 
 def _news(stand: Stand, lines: Sequence[Row], beats: Sequence[Row], reported: int) -> News:
-    changes = [row for row in lines if row["kind"] == 0]
-    reports = [row for row in lines if row["kind"] == 1]
+    full = len(beats) == BEATS or (bool(beats) and beats[-1]["filled"] >= BYTES)
+    until = beats[-1]["received_at"] if full else None
+    changes, all_changes = _not_after(until, [row for row in lines if row["kind"] == 0])
+    reports, all_reports = _not_after(until, [row for row in lines if row["kind"] == 1])
     stand.told |= course.names_told(beats)
     # Each kind keeps the order of its numbers, whatever the clocks of those who wrote them said.
     merged = heapq.merge(
@@ -104,13 +107,18 @@ def _news(stand: Stand, lines: Sequence[Row], beats: Sequence[Row], reported: in
     if changes:
         place = place._replace(change=changes[-1]["number"])
     last_report = reports[-1]["number"] if reports else place.report
-    all_reports = len(reports) < LINES
     place = place._replace(report=max(last_report, reported if all_reports else 0))
     if beats:
         place = place._replace(attempt=beats[-1]["attempt"], beat=beats[-1]["sequence"])
-    full = len(beats) == BEATS or (bool(beats) and beats[-1]["filled"] >= BYTES)
-    more = full or not all_reports or len(changes) == LINES
+    more = full or not all_reports or not all_changes
     return News([message for _, message in merged], place, more)
+
+
+def _not_after(until: datetime | None, rows: Sequence[Row]) -> tuple[Sequence[Row], bool]:
+    """The first of these lines, and whether that is all. What came after a heartbeat that waits for
+    the next read waits with it: the end of a job is told behind its last points."""
+    kept = [*takewhile(lambda row: until is None or row["at"] <= until, rows)]
+    return kept, len(kept) == len(rows) < LINES
 
 
 def _time(told: tuple[datetime, Message]) -> datetime:

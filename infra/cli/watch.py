@@ -29,14 +29,17 @@ def watch_job(
     points: list[Point] = []
     while True:
         try:
-            for told in client.watch_job(job_id, last=last):
+            for number, told in enumerate(client.watch_job(job_id, last=last)):
                 last = told.id or last
                 points += told.data["points"] if told.event == "points" else []
                 if told.event == "job":
                     yield Progress(told.data, points)
                     points = []
-                    if told.data["status"] in TERMINAL:
-                        return
+                # Each stream begins with the job; what was missed of it comes behind that.
+                ended = told.event == "job" and told.data["status"] in TERMINAL
+                over = told.event == "end" and told.data["reason"] == "over"
+                if over or (ended and number > 0):
+                    return
         except Unreachable as silence:
             yield Silence(silence.message)
         except (Refused, ServerFault) as away:
