@@ -90,10 +90,19 @@ async def _intent(
         *identity,
         trigger,
         source,
-        reason=ending.message or f"the trainer failed ({failure.rule})",
+        reason=headline(ending.message) or f"the trainer failed ({failure.rule})",
         failure=failure,
         done=done,
     )
+
+
+def headline(message: str | None) -> str | None:
+    """The line that says what is wrong: the first, or of a bare traceback the last. The whole is
+    kept as evidence."""
+    lines = [line.strip() for line in (message or "").splitlines() if line.strip()]
+    if not lines:
+        return None
+    return lines[-1] if lines[0].startswith("Traceback") else lines[0]
 
 
 async def _apply(connection: Connection, intent: Intent, now: datetime) -> tuple[UUID, ...]:

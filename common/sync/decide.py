@@ -150,6 +150,10 @@ def _ended(row: Row, job: SeenJob | None, pod: SeenPod | None, now: datetime) ->
         return Ended(row, evidence, f"its pod is gone: {job.reason}", None, final)
     if pod.phase == "Succeeded":
         return Ended(row, _NO_RESULT, _WITHOUT_A_RESULT, pod, final)
+    if pod.bad is not None and pod.exit_code is None:
+        reason, message = pod.bad
+        evidence = Evidence(reasons=(reason, "StartLimitExceeded"), message=message)
+        return Ended(row, evidence, f"could not start: {reason} {message}".strip(), pod, final)
     evidence = Evidence(None, pod.exit_code, pod.reasons, pod.message, node=pod.node)
     return Ended(row, evidence, _story(pod), pod, final)
 

@@ -27,7 +27,7 @@ GIVES_WAY = frozenset({"NAME", "DETAIL", "REASON", "FILE"})
 
 EMPTY: tuple[Any, ...] = (None, "", {}, [])
 
-LONG = frozenset({"uri", "sha256"})
+LONG = frozenset({"uri", "sha256", "evidence"})
 
 
 def table(*headings: str) -> Table:
@@ -245,7 +245,7 @@ def _part(value: Any) -> str:
 
 
 def _told(value: Any) -> str:
-    """Without addresses and digests, which fill a screen; --json has them."""
+    """Without what fills a screen, or is shown with the attempts; --json has it."""
     if not isinstance(value, dict):
         return detail(value)
     whole: dict[str, Any] = value

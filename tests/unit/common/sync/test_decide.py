@@ -132,6 +132,14 @@ class TestLiveJobs:
             " and tag, and that the cluster may pull it. After 15 minutes of this it fails."
         )
 
+    def test_takes_a_pod_that_never_started_for_that_and_not_for_one_that_ran_too_long(self):
+        row = row_of(Status.QUEUED)
+        bad = ("ErrImagePull", "no such image")
+        pod = pod_of(row, "Failed", bad=bad, reasons=("DeadlineExceeded",))
+        (ended,) = [each for each in look(row, job_of(row), pod) if isinstance(each, Ended)]
+        assert ended.reason == "could not start: ErrImagePull no such image"
+        assert ended.evidence.reasons == ("ErrImagePull", "StartLimitExceeded")
+
     def test_tells_since_when_the_cluster_shows_what_it_shows(self):
         row = row_of(Status.QUEUED)
         (first,) = look(row, job_of(row), pod_of(row, "Pending"))
