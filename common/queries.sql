@@ -1804,3 +1804,28 @@ update attempts
 set packed_at = $3
 from held
 where attempts.job_id = held.job_id and attempts.attempt = held.attempt;
+
+-- name: sweep_audit
+-- The oldest entries, which are the first by number.
+with old as materialized (
+    select ctid, at, pg_column_size(first.*) as size
+    from (select ctid, audit.* from audit order by id limit $2) as first
+    where at < $1
+),
+gone as (
+    delete from audit where ctid = any(array(select ctid from old)) and $3::boolean
+)
+select count(*) as rows, coalesce(sum(size), 0)::bigint as bytes from old;
+
+-- name: sweep_tokens
+-- Tokens that can neither be used nor refreshed any more.
+with old as materialized (
+    select ctid, pg_column_size(tokens.*) as size
+    from tokens
+    where greatest(expires_at, refresh_expires_at) < $1
+    limit $2
+),
+gone as (
+    delete from tokens where ctid = any(array(select ctid from old)) and $3::boolean
+)
+select count(*) as rows, coalesce(sum(size), 0)::bigint as bytes from old;

@@ -4,7 +4,7 @@ cost each cold start of models and datasets."""
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import bindparam, column, exists, null, select, table, update
+from sqlalchemy import String, bindparam, column, exists, null, select, table, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.jobs.state import LIVE
@@ -20,7 +20,8 @@ JOBS = table(
     column("output_model_storage_uri"),
 )
 # As a parameter it would hide that the index of live jobs holds all that are meant.
-WRITTEN_OUT = bindparam("live", value=sorted(LIVE), expanding=True, literal_execute=True)
+STATUSES = sorted(str(status) for status in LIVE)
+WRITTEN_OUT = bindparam("live", STATUSES, String(), expanding=True, literal_execute=True)
 
 
 async def is_used(session: AsyncSession, kind: Kind, entry: UUID) -> bool:

@@ -29,6 +29,7 @@ class Retention(msgspec.Struct, rename="camel", forbid_unknown_fields=True, froz
     timeline_days: Days = 400
     unfinished_uploads_days: Days = 7
     dead_letters_days: Days = 90
+    audit_days: Days = 400
     checkpoints: Count = 3
     checkpoints_after_days: Days = 7
     best: Best = Best()

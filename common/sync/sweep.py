@@ -28,6 +28,8 @@ ROWS: Mapping[str, tuple[str, str]] = {
     "reports": ("sweep_reports", "timeline_days"),
     "log lines": ("sweep_log_reports", "logs_days"),
     "heartbeats": ("sweep_packs", "heartbeats_days"),
+    "audit": ("sweep_audit", "audit_days"),
+    "tokens": ("sweep_tokens", "finished_work_days"),
     "outlines": ("sweep_outlines", "outlines_days"),
 }
 

@@ -13,6 +13,9 @@ from common.access.gate import REMEMBERED_SECONDS, Gate
 from common.access.settings import Access
 from common.errors import Unauthenticated
 from common.recent import Recent
+from common.storage.objects import Objects
+from common.sync.retention import Retention
+from common.sync.sweep import Sweeper
 from functions.tokens.app import create_app
 from tests.asgi import serving
 from tests.catalogue import OTHER_PROJECT, bearer, caller
@@ -159,3 +162,19 @@ class TestAMachinesToken:
             body = {"name": "ci", "kind": "machine"}
             answer = await client.post(TOKENS, json=body, headers=bearer())
             assert answer.json()["data"]["errors"][0]["field"] == "projectId"
+
+
+class TestRetention:
+    @pytest.mark.parametrize("kind", ["audit", "tokens"])
+    async def test_forgets_what_is_old_and_nothing_else(
+        self, client: httpx.AsyncClient, pool: asyncpg.Pool, objects: Objects, kind: str
+    ) -> None:
+        await create(client, name="old")
+        await pool.execute("update audit set at = at - interval '401 days'")
+        await pool.execute("update tokens set expires_at = expires_at - interval '61 days'")
+        await create(client, name="new")
+        for really in (False, True):
+            sweeper = Sweeper(pool, objects, Retention(), now_utc(), 100, really)
+            found = {each.kind: each for each in await sweeper.sweep()}
+            assert found[kind].rows == 1
+        assert await pool.fetchval(f"select count(*) from {kind}") == 1
