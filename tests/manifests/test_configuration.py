@@ -59,7 +59,7 @@ class TestRetryRules:
 
     @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["name"])
     def test_are_complete(self, rule: dict[str, Any]) -> None:
-        assert set(rule) == {"name", "when", "class", "budget"}
+        assert set(rule) == {"name", "when", "class", "budget", "advice"}
         assert set(rule["when"]) <= {"errorClass", "reasons", "exitCodes", "logPattern"}
         assert rule["class"] in {"transient", "permanent", "user"}
         assert rule["budget"] in {"retries", "preemptions"}
