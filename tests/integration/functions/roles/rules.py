@@ -96,7 +96,6 @@ RULES: dict[tuple[str, str], str] = {
     ("GET", LETTERS): "some admin",
     ("GET", f"{LETTERS}/{{letterId}}"): "admin",
     ("POST", f"{LETTERS}/{{letterId}}/replay"): "admin",
-    ("GET", f"{API}/admin/retention"): "some admin",
     # trainers
     ("POST", "/v1/jobs/{jobId}/heartbeat"): "trainer",
     ("POST", "/v1/jobs/{jobId}/event"): "trainer",
