@@ -60,7 +60,7 @@ async def page(
     return ok(await deps.list(user, project_id, limit=limit, after=cursor))
 
 
-@routes.delete("/{tokenId}", response_model=Success[schema.Token], summary="Revoke a token")
+@routes.delete("/{tokenId:uuid}", response_model=Success[schema.Token], summary="Revoke a token")
 async def revoke(deps: Deps, user: Caller, token_id: schema.TokenId) -> Response:
     return ok(await deps.revoke(user, token_id), "Token revoked")
 

@@ -44,3 +44,17 @@ def test_imports_nothing_heavy(function: str) -> None:
     loaded = set(json.loads(run.stdout))
     assert "asyncpg" in loaded
     assert loaded & HEAVY == set()
+
+
+@pytest.mark.parametrize("function", ["heartbeat", "event", "done"])
+def test_a_callback_asks_no_gate(function: str) -> None:
+    program = PROGRAM.replace('name.partition(".")[0]', "name")
+    run = subprocess.run(
+        [sys.executable, "-c", program, function],
+        env={**os.environ, **ENVIRON},
+        cwd=CLONE,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {"common.access.gate", "common.access.rate"}.isdisjoint(json.loads(run.stdout))
