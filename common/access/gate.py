@@ -23,7 +23,7 @@ from common.access.rate import Rates, taker
 from common.access.settings import Access
 from common.access.token import Found
 from common.errors import Unauthenticated
-from common.postgres import statement
+from common.postgres import FAULTS, statement
 from common.recent import Recent
 from common.tokens.user_token import Role, User, UserTokens, greatest, issuer_of, roles_of
 
@@ -33,7 +33,7 @@ Roles = Mapping[str, Role]
 REMEMBERED_SECONDS = 5.0
 REMEMBERED = 10_000
 PATIENCE = 2.0
-UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Gate:
         this cannot be written, which is logged."""
         try:
             await audit.note(self._pool, entry, outcome)
-        except UNREACHABLE as wrong:
+        except FAULTS as wrong:
             _log.error("not audited: %s by %s: %r", entry.action, entry.user.subject, wrong)
 
     async def _kept(self, shown: str) -> tuple[User, Roles]:
@@ -114,7 +114,7 @@ class Gate:
         try:
             async with asyncio.timeout(PATIENCE):
                 return await self._member_roles(subject)
-        except UNREACHABLE as wrong:
+        except FAULTS as wrong:
             _log.warning("membership is not known just now: %r", wrong)
             self._members.put(subject, {})
             return {}

@@ -18,7 +18,7 @@ import asyncpg
 import msgspec
 
 from common.errors import TooMany
-from common.postgres import statement
+from common.postgres import FAULTS, statement
 
 # Of a window's calls an instance takes a fiftieth at a time: small limits one by one.
 SLICES = 50
@@ -101,7 +101,7 @@ class Rates:
         try:
             async with asyncio.timeout(PATIENCE):
                 granted = await self._take(caller, rule, rate, -(-rate.calls // SLICES))
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as wrong:
+        except FAULTS as wrong:
             _log.warning("calls are not counted just now: %r", wrong)
             self._blind_until = asked_at + BLIND_SECONDS
             return False

@@ -20,7 +20,7 @@ Kind = Literal["person", "machine"]
 PREFIX = "evt_"
 REFRESH_PREFIX = "evr_"
 REFRESH_LIFETIME = timedelta(days=90)
-NO_TOKEN = "There is no such token."
+NO_SUCH = "There is no such token."
 NOT_REFRESHED = "The refresh token is not valid; make a new token."
 
 
@@ -108,9 +108,9 @@ async def revoke(connection: Connection, user: User, token_id: UUID, *, now: dat
     machine's where the caller is no admin of its project."""
     row = await connection.fetchrow(statement("read_token"), token_id)
     if row is None or (row["kind"] == "person" and not _is_of(row, user)):
-        raise NotFound(NO_TOKEN)
+        raise NotFound(NO_SUCH)
     if row["kind"] == "machine":
-        permission.demand(user, row["project_id"], "admin", NO_TOKEN)
+        permission.demand(user, row["project_id"], "admin", NO_SUCH)
     await connection.execute(statement("revoke_family"), row["family"], now)
     return await connection.fetchrow(statement("read_token"), token_id)
 
