@@ -170,7 +170,7 @@ with held as (
     join jsonb_to_recordset($1::jsonb) as change (
         job_id uuid, attempt int, launched_at timestamptz, started_at timestamptz,
         ended_at timestamptz, outcome text, error_class text, exit_code int, message text,
-        rule text, evidence jsonb, budget_left int, done jsonb
+        rule text, evidence jsonb, budget_left int, done jsonb, stalled_at timestamptz
     ) using (job_id, attempt)
     order by attempts.job_id, attempts.attempt
     for no key update of attempts
@@ -187,7 +187,12 @@ set
     rule = coalesce(attempts.rule, change.rule),
     evidence = coalesce(attempts.evidence, change.evidence),
     budget_left = coalesce(attempts.budget_left, change.budget_left),
-    done = coalesce(attempts.done, change.done)
+    done = coalesce(attempts.done, change.done),
+    stalled = attempts.stalled + case
+        when change.stalled_at < change.ended_at
+            then tstzmultirange(tstzrange(change.stalled_at, change.ended_at))
+        else '{}'
+    end
 from held as change
 where attempts.job_id = change.job_id and attempts.attempt = change.attempt;
 
@@ -817,9 +822,60 @@ left join models as entry on entry.id = jobs.output_model_entry_id
 left join models as base on base.id = jobs.model_id
 where jobs.id = $1;
 
+-- name: read_provenance
+-- What a job's model was made of: program, data, base model, parameters, and the checkpoint it ended with.
+select
+    jobs.request -> 'hyperparameters' as hyperparameters,
+    jobs.request -> 'trainer' as trainer,
+    jobs.request #>> '{resolved,framework}' as framework,
+    jobs.request #>> '{resolved,image}' as image,
+    (
+        select
+            jsonb_build_object(
+                'id', id, 'name', name, 'version', version, 'storage_uri', storage_uri,
+                'files', files
+            )
+        from datasets
+        where id = jobs.dataset_id
+    ) as dataset,
+    (
+        select
+            jsonb_build_object(
+                'id', id, 'name', name, 'version', version, 'storage_uri', storage_uri,
+                'receipt_sha256', receipt_sha256, 'files', coalesce(metadata -> 'files', '[]')
+            )
+        from models
+        where id = jobs.model_id
+    ) as base_model,
+    (
+        select
+            jsonb_build_object(
+                'uri', uri, 'sha256', sha256, 'size', size, 'step', step, 'epoch', epoch
+            )
+        from checkpoints
+        where checkpoints.job_id = jobs.id and checkpoints.attempt = jobs.attempt
+        order by number desc
+        limit 1
+    ) as checkpoint
+from jobs
+where id = $1;
+
 -- name: read_reservation
 -- Whose a model's address is; the job is null where people made the entry.
 select project_id, job_id from model_reservations where name = $1 and version = $2;
+
+-- name: stray_reservations
+-- The addresses that a registered job holds, beside the name and version of its entry.
+select held.name, held.version, entry.name as entry_name, entry.version as entry_version
+from model_reservations as held
+join jobs on jobs.id = held.job_id
+join models as entry on entry.id = jobs.output_model_entry_id
+where held.job_id = $1;
+
+-- name: release_reservation
+-- One address of a job is given back.
+delete from model_reservations
+where job_id = $1 and name = $2 and version = $3;
 
 -- name: mark_registered
 -- A succeeded job gets its entry once, under its lock; its reason is again the trainer's word.
@@ -839,15 +895,17 @@ returning sequence;
 -- The catalog entry of a job's model. No row: the project has one of this name and version.
 insert into models (
     id, project_id, name, version, type, status, owner_team, metadata, storage_uri, model_family,
-    lineage_dataset_ids, evaluation_summary, job_id, created_by, created_at, updated_at
+    lineage_dataset_ids, evaluation_summary, job_id, receipt_sha256, created_by, created_at,
+    updated_at
 )
 select
     id, project_id, name, version, type, 'draft', owner_team, metadata, storage_uri, model_family,
-    lineage_dataset_ids, evaluation_summary, job_id, created_by, created_at, created_at
+    lineage_dataset_ids, evaluation_summary, job_id, receipt_sha256, created_by, created_at,
+    created_at
 from jsonb_to_record($1::jsonb) as entry (
     id uuid, project_id uuid, name text, version text, type text, owner_team text, metadata jsonb,
     storage_uri text, model_family text, lineage_dataset_ids jsonb, evaluation_summary jsonb,
-    job_id uuid, created_by text, created_at timestamptz
+    job_id uuid, receipt_sha256 text, created_by text, created_at timestamptz
 )
 on conflict (project_id, name, version) do nothing
 returning id;
@@ -924,9 +982,12 @@ where (attempts.job_id, attempts.attempt) in (
 );
 
 -- name: note_jobs
--- What Kubernetes shows of jobs, beside their state.
+-- What Kubernetes shows of jobs, beside their state; and for how long an attempt that goes on now
+-- was marked as stalled.
 with noted as (
-    select jobs.id, note.observed, note.waiting_for, note.stalled_at
+    select
+        jobs.id, jobs.attempt, jobs.stalled_at as was_stalled_at, note.observed, note.waiting_for,
+        note.stalled_at
     from jobs
     join jsonb_to_recordset($1::jsonb) as note (
         job_id uuid, attempt int, status text, observed jsonb, waiting_for text,
@@ -934,11 +995,25 @@ with noted as (
     ) on note.job_id = jobs.id and note.attempt = jobs.attempt and note.status = jobs.status
     order by jobs.id
     for no key update of jobs
+),
+job as (
+    update jobs
+    set observed = noted.observed, waiting_for = noted.waiting_for, stalled_at = noted.stalled_at
+    from noted
+    where jobs.id = noted.id
+),
+going_on as (
+    select attempts.job_id, attempts.attempt, noted.was_stalled_at
+    from noted
+    join attempts on attempts.job_id = noted.id and attempts.attempt = noted.attempt
+    where noted.stalled_at is null and noted.was_stalled_at < $2
+    order by attempts.job_id
+    for no key update of attempts
 )
-update jobs
-set observed = noted.observed, waiting_for = noted.waiting_for, stalled_at = noted.stalled_at
-from noted
-where jobs.id = noted.id;
+update attempts
+set stalled = attempts.stalled + tstzmultirange(tstzrange(going_on.was_stalled_at, $2))
+from going_on
+where attempts.job_id = going_on.job_id and attempts.attempt = going_on.attempt;
 
 -- name: note_attempts
 -- Since when an attempt could not start, or was not found.
@@ -1135,7 +1210,8 @@ where attempts.job_id = gone.job_id and attempts.attempt = gone.attempt;
 -- Of some jobs that are over and were not swept: their checkpoints but for the newest of each and
 -- the best by a metric. What must remain of all it named, and how many and how large those are
 -- that go. A job that
--- another one starts from waits until that one is over.
+-- another one starts from waits until that one is over. Attempts note when the last that goes was
+-- saved.
 with held as materialized (
     select substring(request -> 'resolved' -> 'checkpoint' ->> 'uri' from '/jobs/([0-9a-f-]{36})/')
         as job_id
@@ -1170,7 +1246,7 @@ ranked as (
 ),
 chosen as materialized (
     select
-        id, job_id, attempt, uri, size,
+        id, job_id, attempt, uri, size, created_at,
         age <= $4::int
         or (place = 1 and coalesce(jsonb_typeof(metrics -> $5::text) = 'number', false)) as stays
     from ranked
@@ -1178,6 +1254,26 @@ chosen as materialized (
 gone as (
     delete from checkpoints using chosen
     where checkpoints.id = chosen.id and not chosen.stays and $3::boolean
+),
+saved as (
+    select job_id, attempt, max(created_at) as at
+    from chosen
+    where not stays and $3::boolean
+    group by job_id, attempt
+),
+held_attempts as (
+    select attempts.job_id, attempts.attempt, saved.at
+    from attempts
+    join saved using (job_id, attempt)
+    order by attempts.job_id, attempts.attempt
+    for no key update of attempts
+),
+noted as (
+    update attempts
+    set saved_at = greatest(attempts.saved_at, held_attempts.at)
+    from held_attempts
+    where
+        attempts.job_id = held_attempts.job_id and attempts.attempt = held_attempts.attempt
 )
 select
     old.id as job_id,
@@ -1829,3 +1925,145 @@ gone as (
     delete from tokens where ctid = any(array(select ctid from old)) and $3::boolean
 )
 select count(*) as rows, coalesce(sum(size), 0)::bigint as bytes from old;
+
+-- The ledger.
+
+-- name: projects_with_jobs
+-- Every project that has a job, by one step in an index each.
+with recursive project (id) as (
+    (select project_id from jobs order by project_id limit 1)
+    union all
+    select (select min(project_id) from jobs where project_id > project.id)
+    from project
+    where project.id is not null
+)
+select id from project where id is not null;
+
+-- name: read_ledger
+-- What jobs that were submitted within a span spent, in groups by their key. An attempt ran from its
+-- start to its end; while it was marked as stalled, it was stalled; what it did since it saved
+-- something last is lost unless it succeeded or goes on. What is left of a job's time is queued. By
+-- job no more are read than are shown, newest first; other groups are read whole.
+with job as (
+    select mine.*
+    from unnest($1::uuid[]) as project (id)
+    cross join lateral (
+        select
+            id, project_id, submitted_by, name, submitted_at, completed_at, stalled_at,
+            request #>> '{resolved,gpu,type}' as gpu_type,
+            coalesce(
+                request #>> '{resolved,gpu,count}', request #>> '{resourceProfile,cpuCores}', '0'
+            )::numeric as units
+        from jobs
+        where
+            project_id = project.id
+            and submitted_at >= $2
+            and (submitted_at, id) < ($3::timestamptz, $4::uuid)
+        order by submitted_at desc, id desc
+        limit case when $5 = 'job' then $7::int end
+    ) as mine
+    order by submitted_at desc, id desc
+    limit case when $5 = 'job' then $7::int end
+),
+attempt as (
+    select
+        job.id,
+        attempts.started_at as began,
+        greatest(attempts.started_at, attempts.ended_at, running.until) as ended,
+        case
+            when attempts.outcome = 'succeeded' then attempts.ended_at
+            when attempts.ended_at is null then running.until
+            else greatest(
+                attempts.saved_at,
+                (
+                    select max(created_at)
+                    from checkpoints
+                    where
+                        checkpoints.job_id = attempts.job_id
+                        and checkpoints.attempt = attempts.attempt
+                )
+            )
+        end as saved,
+        attempts.stalled + case
+            when job.stalled_at < running.until
+                then tstzmultirange(tstzrange(job.stalled_at, running.until))
+            else '{}'
+        end as stalled
+    from job
+    join attempts on attempts.job_id = job.id
+    cross join lateral (
+        select case when attempts.ended_at is null then $8::timestamptz end as until
+    ) as running
+    where attempts.started_at is not null
+),
+course as (
+    select
+        id, began, ended, tstzmultirange(tstzrange(began, ended)) * stalled as stalled,
+        tstzmultirange(tstzrange(least(greatest(began, saved), ended), ended)) - stalled as lost
+    from attempt
+),
+run as (
+    select
+        id,
+        sum(extract(epoch from ended - began)) as ran,
+        sum((select coalesce(sum(extract(epoch from upper(r) - lower(r))), 0) from unnest(stalled) as r))
+            as stalled,
+        sum((select coalesce(sum(extract(epoch from upper(r) - lower(r))), 0) from unnest(lost) as r))
+            as lost
+    from course
+    group by id
+),
+spent as (
+    select
+        job.*,
+        coalesce(job.gpu_type, 'cpu') as kind,
+        coalesce(ran, 0) as ran,
+        units * coalesce(ran - stalled - lost, 0) / 3600 as useful,
+        units * coalesce(lost, 0) / 3600 as lost,
+        units * coalesce(stalled, 0) / 3600 as stalled,
+        units * greatest(
+            extract(epoch from coalesce(completed_at, $8) - submitted_at) - coalesce(ran, 0), 0
+        ) / 3600 as queued
+    from job
+    left join run using (id)
+),
+keyed as (
+    select
+        case $5::text
+            when 'job' then id::text
+            when 'user' then submitted_by
+            when 'project' then project_id::text
+            when 'gpuType' then kind
+            when 'month' then to_char(submitted_at at time zone 'UTC', 'YYYY-MM')
+            else to_char(submitted_at at time zone 'UTC', 'YYYY-MM-DD')
+        end collate "C" as key,
+        ($9::jsonb ->> kind)::numeric as price,
+        gpu_type is not null as on_gpu,
+        spent.*
+    from spent
+)
+select
+    key,
+    case when $5 = 'job' then max(name) end as name,
+    count(*) as jobs,
+    max(submitted_at) as submitted_at,
+    coalesce(sum(useful) filter (where on_gpu), 0)::float8 as gpu_useful,
+    coalesce(sum(lost) filter (where on_gpu), 0)::float8 as gpu_lost,
+    coalesce(sum(stalled) filter (where on_gpu), 0)::float8 as gpu_stalled,
+    coalesce(sum(queued) filter (where on_gpu), 0)::float8 as gpu_queued,
+    coalesce(sum(useful) filter (where not on_gpu), 0)::float8 as cpu_useful,
+    coalesce(sum(lost) filter (where not on_gpu), 0)::float8 as cpu_lost,
+    coalesce(sum(stalled) filter (where not on_gpu), 0)::float8 as cpu_stalled,
+    coalesce(sum(queued) filter (where not on_gpu), 0)::float8 as cpu_queued,
+    coalesce(sum(useful * price), 0)::float8 as cost_useful,
+    coalesce(sum(lost * price), 0)::float8 as cost_lost,
+    coalesce(sum(stalled * price), 0)::float8 as cost_stalled,
+    coalesce(sum(useful + lost + stalled) filter (where price is null), 0)::float8 as unpriced
+from keyed
+where $6::text is null or key > $6
+group by key
+order by
+    case when $5 = 'job' then max(submitted_at) end desc,
+    case when $5 = 'job' then key end desc,
+    key
+limit $7;

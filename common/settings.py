@@ -185,6 +185,15 @@ class UserKeys(Concern):
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptKeys(Concern):
+    ring: KeyRing = field(repr=False)
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        return cls(reader.value("RECEIPT_KEYS", KeyRing.parse))
+
+
+@dataclass(frozen=True, slots=True)
 class Beats(Concern):
     """How often a trainer is asked to show that it is alive."""
 

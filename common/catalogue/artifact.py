@@ -1,7 +1,7 @@
 """What an attempt left behind, on its way to the place of the model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -13,44 +13,54 @@ from common.storage.objects import Found, Objects
 MODEL = "model/"
 
 
-async def copy_model(
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Files below one prefix, and their digests as far as somebody told them."""
+
+    root: str
+    files: Sequence[Found]
+    digests: Mapping[str, str]
+
+
+async def find_model(
     objects: Objects,
     *,
     bucket: str,
     job_id: UUID,
     attempt: int,
-    target: str,
-    digests: Mapping[str, str | None],
-) -> list[dict[str, Any]]:
-    """Copies the attempt's artifacts, those below `model/` where there are any, to the target
-    prefix, going on where an earlier copy stopped; the files that are there then. Raises Conflict
-    where there is nothing to copy, or less than the trainer said."""
+    told: Mapping[str, str | None],
+) -> Left:
+    """The attempt's artifacts, those below `model/` where there are any. Raises Conflict where
+    there are none, or fewer than the trainer said."""
     source = f"{address.attempt_prefix(str(job_id), attempt)}artifacts/"
     found = [each async for each in objects.walk(source)]
-    _check(found, digests, bucket)
+    own = f"s3://{bucket}/"
+    _check(found, [uri.removeprefix(own) for uri in told])
     model = [each for each in found if each.key.startswith(source + MODEL)]
-    root = source + MODEL if model else source
-    return [
-        await _copy(objects, each, root, target, digests.get(_uri(bucket, each.key)))
-        for each in model or found
-    ]
+    digests = {uri.removeprefix(own): sha256 for uri, sha256 in told.items() if sha256}
+    return Left(source + MODEL if model else source, model or found, digests)
 
 
-def _check(found: Sequence[Found], digests: Mapping[str, str | None], bucket: str) -> None:
+async def copy_model(objects: Objects, left: Left, target: str) -> list[dict[str, Any]]:
+    """Copies the files to the target prefix, going on where an earlier copy stopped; what is there
+    then, each with its digest."""
+    for each in left.files:
+        await objects.copy(each.key, target + each.key.removeprefix(left.root))
+    return await list_files(objects, left)
+
+
+async def list_files(objects: Objects, left: Left) -> list[dict[str, Any]]:
+    """The files by name, each with its digest; read where nobody told it."""
+    listed: list[dict[str, Any]] = []
+    for each in left.files:
+        sha256 = left.digests.get(each.key) or await objects.sha256(each.key)
+        listed.append(asdict(Stored(each.key.removeprefix(left.root), each.size, sha256)))
+    return listed
+
+
+def _check(found: Sequence[Found], told: Sequence[str]) -> None:
     if not found:
         raise Conflict("The job left no artifacts behind; name a storageUri.")
-    missing = sorted(set(digests) - {_uri(bucket, each.key) for each in found})
+    missing = sorted(set(told) - {each.key for each in found})
     if missing:
         raise Conflict(f"What the trainer named is not in S3: {', '.join(missing[:5])}")
-
-
-async def _copy(
-    objects: Objects, found: Found, root: str, target: str, sha256: str | None
-) -> dict[str, Any]:
-    name = found.key.removeprefix(root)
-    await objects.copy(found.key, target + name)
-    return asdict(Stored(name, found.size, sha256))
-
-
-def _uri(bucket: str, key: str) -> str:
-    return f"s3://{bucket}/{key}"

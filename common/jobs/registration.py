@@ -50,12 +50,27 @@ class Candidate:
 class Entry:
     """What is to stand in the catalog beside what the job says itself."""
 
+    id: UUID
     name: str
     version: str
     storage_uri: str
     metadata: dict[str, Any]
     owner_team: str | None
     created_by: str
+    receipt_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a job's model was made of."""
+
+    hyperparameters: dict[str, Any] | None
+    trainer: dict[str, Any] | None
+    framework: str | None
+    image: str | None
+    dataset: dict[str, Any] | None
+    base_model: dict[str, Any] | None
+    checkpoint: dict[str, Any] | None
 
 
 async def find(connection: Queryable, job_id: UUID) -> Candidate:
@@ -64,6 +79,14 @@ async def find(connection: Queryable, job_id: UUID) -> Candidate:
     if row is None:
         raise NotFound("There is no such job.")
     return Candidate(**dict(row))
+
+
+async def find_provenance(connection: Queryable, job_id: UUID) -> Provenance:
+    """Raises NotFound."""
+    row = await connection.fetchrow(statement("read_provenance"), job_id)
+    if row is None:
+        raise NotFound("There is no such job.")
+    return Provenance(**dict(row))
 
 
 async def reserve(connection: Connection, job: Candidate, name: str, version: str) -> None:
@@ -84,17 +107,16 @@ async def register(
     standing = (await transition.lock(connection, [job.job_id])).get(job.job_id)
     if standing is None:
         raise NotFound("There is no such job.")
-    entry_id = uuid4()
     sequence: int | None = await connection.fetchval(
-        statement("mark_registered"), job.job_id, standing.sequence, entry_id, entry.storage_uri
+        statement("mark_registered"), job.job_id, standing.sequence, entry.id, entry.storage_uri
     )
     await settle(connection, job, now=now)
     if sequence is None:
         return ()
-    row = _row(entry_id, job, entry, now)
+    row = _row(job, entry, now)
     if await connection.fetchval(statement("insert_registered_model"), row) is None:
         raise Conflict(f"The catalog has {entry.name} {entry.version} already.")
-    event = _event(standing, sequence, entry_id, entry, now)
+    event = _event(standing, sequence, entry, now)
     await connection.execute(statement("insert_events"), [event])
     return (event["id"],)
 
@@ -104,17 +126,29 @@ async def settle(connection: Connection, job: Candidate, *, now: datetime) -> No
     await work.finish(connection, Item("register", job.job_id, job.attempt, 0, now), now=now)
 
 
-async def give_up(connection: Connection, item: Item, error: str, *, now: datetime) -> None:
-    """The model cannot be registered; the job says why."""
-    await connection.execute(
-        statement("tell_unregistered"), item.job_id, f"Not registered: {error}"
-    )
+async def give_up(
+    connection: Connection, item: Item, told: str, error: str, *, now: datetime
+) -> None:
+    """The model cannot be registered; the job tells its owner why, the work its operator."""
+    await connection.execute(statement("tell_unregistered"), item.job_id, f"Not registered: {told}")
     await work.give_up(connection, item, error, now=now)
 
 
-def _row(entry_id: UUID, job: Candidate, entry: Entry, now: datetime) -> dict[str, Any]:
+async def strays(connection: Queryable, job_id: UUID) -> list[tuple[str, str]]:
+    """Names and versions that a registered job has reserved beside its entry's."""
+    rows = await connection.fetch(statement("stray_reservations"), job_id)
+    entry = {(sanitise(row["entry_name"]), sanitise(row["entry_version"])) for row in rows}
+    return [here for row in rows if (here := (row["name"], row["version"])) not in entry]
+
+
+async def release(connection: Queryable, job_id: UUID, name: str, version: str) -> None:
+    """Gives one address back."""
+    await connection.execute(statement("release_reservation"), job_id, name, version)
+
+
+def _row(job: Candidate, entry: Entry, now: datetime) -> dict[str, Any]:
     return {
-        "id": entry_id,
+        "id": entry.id,
         "project_id": job.project_id,
         "name": entry.name,
         "version": entry.version,
@@ -126,14 +160,13 @@ def _row(entry_id: UUID, job: Candidate, entry: Entry, now: datetime) -> dict[st
         "lineage_dataset_ids": [job.dataset_id] if job.dataset_id else [],
         "evaluation_summary": job.metrics,
         "job_id": job.job_id,
+        "receipt_sha256": entry.receipt_sha256,
         "created_by": entry.created_by,
         "created_at": now,
     }
 
 
-def _event(
-    job: Standing, sequence: int, entry_id: UUID, entry: Entry, now: datetime
-) -> dict[str, Any]:
+def _event(job: Standing, sequence: int, entry: Entry, now: datetime) -> dict[str, Any]:
     return {
         "id": uuid4(),
         "job_id": job.id,
@@ -151,7 +184,7 @@ def _event(
             "attempt": job.attempt,
             "status": job.status,
             "at": now,
-            "entryId": entry_id,
+            "entryId": entry.id,
             "name": entry.name,
             "version": entry.version,
             "storageUri": entry.storage_uri,

@@ -41,6 +41,13 @@ class Job(SQLModel, table=True):
             *_NEWEST,
             postgresql_where=text("model_id is not null"),
         ),
+        Index(
+            "jobs_by_dataset",
+            "project_id",
+            "dataset_id",
+            *_NEWEST,
+            postgresql_where=text("dataset_id is not null"),
+        ),
         Index("jobs_by_name", "project_id", text("lower(name) text_pattern_ops")),
         Index(
             "jobs_registered",

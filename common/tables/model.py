@@ -39,6 +39,7 @@ class Model(SQLModel, table=True):
             "status in ('draft', 'under_review', 'approved', 'deprecated')", name="models_status"
         ),
         Index("models_newest", "project_id", text("created_at desc"), text("id desc")),
+        Index("models_made_from", "lineage_dataset_ids", postgresql_using="gin"),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -60,6 +61,7 @@ class Model(SQLModel, table=True):
     )
     evaluation_summary: dict[str, Any] | None = column.optional_json()
     job_id: UUID | None = None
+    receipt_sha256: str | None = column.optional_text()
     created_by: str = column.text()
     created_at: datetime = column.instant()
     updated_at: datetime = column.instant()

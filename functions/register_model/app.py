@@ -10,26 +10,27 @@ from fastapi import APIRouter, FastAPI, Response
 
 from common import postgres, target, web
 from common.access.gate import open_gate
-from common.access.settings import Access
 from common.access.permission import demand
+from common.access.settings import Access
+from common.catalogue import receipt
 from common.errors import Poison
 from common.events import Event, Publisher
 from common.jobs import reading, registration
 from common.jobs.outbox import Outbox
 from common.jobs.view import JobView
-from common.settings import Beats, Broker, Database, Storage, load
+from common.settings import Beats, Broker, Database, ReceiptKeys, Storage, load
 from common.storage.objects import open_objects
 from functions.register_model.handler import Deps, Wish, register_due, register_model
-from functions.register_model.schema import Registration
+from functions.register_model.schema import PublicKeys, Registration
 
 PATH = "/llm-ops/v1/training/jobs/{job_id}/register-model"
+KEYS_PATH = "/llm-ops/v1/catalog/receipt-keys"
 
 
 def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
-    database, broker, storage, beats, access = load(
-        environ, Database, Broker, Storage, Beats, Access
-    )
+    database, broker, storage, beats = load(environ, Database, Broker, Storage, Beats)
+    access, keys = load(environ, Access, ReceiptKeys)
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[Deps]:
@@ -37,7 +38,7 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
         publisher = Publisher(broker.url, token_file=broker.token_file)
         outbox = Outbox(pool, publisher.publish, _now)
         async with open_objects(storage) as objects:
-            yield Deps(pool, objects, storage.bucket, outbox.send_soon, _now)
+            yield Deps(pool, objects, storage.bucket, keys.ring, outbox.send_soon, _now)
         await outbox.close()
         await publisher.close()
         await postgres.close_pool(pool)
@@ -69,6 +70,10 @@ def _routes(beats: Beats) -> APIRouter:
         await register_model(job_id, _wish(asked, caller.subject), deps=deps)
         shown = await reading.find_view(deps.pool, job_id, now=_now(), interval=beats.interval)
         return web.ok(shown, "Model registered")
+
+    @routes.get(KEYS_PATH, response_model=web.Success[PublicKeys], summary="Keys of receipts")
+    async def list_keys(deps: web.Deps, caller: web.Caller) -> Response:
+        return web.ok({"keys": receipt.public_keys(deps.ring)})
 
     return routes
 

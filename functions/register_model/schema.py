@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from common.catalogue.body import Line, Name, Uri, Version
-from common.web import Body
+from common.web import Body, SnakeBody
 
 
 class Registration(Body):
@@ -17,3 +17,17 @@ class Registration(Body):
     storage_uri: Uri | None = None
     owner_team: Line | None = None
     metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
+
+
+class PublicKey(SnakeBody):
+    kty: str
+    crv: str
+    use: str
+    kid: str
+    x: str
+
+
+class PublicKeys(SnakeBody):
+    """With which the receipts of models can be checked: a JSON Web Key Set."""
+
+    keys: list[PublicKey]

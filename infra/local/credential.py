@@ -27,15 +27,16 @@ class Credentials:
     cluster_token: str = field(repr=False)
     job_token_keys: str = field(repr=False)
     user_token_keys: str = field(repr=False)
+    receipt_keys: str = field(repr=False)
 
 
 def load_or_make(file: Path) -> Credentials:
-    try:
-        return Credentials(**json.loads(file.read_text()))
-    except FileNotFoundError:
-        made = _make()
+    """What an earlier version did not have yet is made and added."""
+    kept = json.loads(file.read_text()) if file.exists() else {}
+    made = Credentials(**(asdict(_make()) | kept))
+    if asdict(made) != kept:
         write_private(file, json.dumps(asdict(made), indent=2))
-        return made
+    return made
 
 
 def user_token(credentials: Credentials) -> str:
@@ -66,6 +67,7 @@ def _make() -> Credentials:
         cluster_token=secrets.token_urlsafe(24),
         job_token_keys=_key_ring(),
         user_token_keys=_key_ring(),
+        receipt_keys=_key_ring(),
     )
 
 

@@ -48,6 +48,7 @@ def collect(
                 "secret-access-key": credentials.s3_secret_access_key,
             },
             "eventrain-job-token-keys": {"keys.json": credentials.job_token_keys},
+            "eventrain-receipt-keys": {"keys.json": credentials.receipt_keys},
             "eventrain-user-token-keys": {"keys.json": credentials.user_token_keys},
         },
         folders={CONFIG_FILES: config_folder},

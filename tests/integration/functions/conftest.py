@@ -34,6 +34,7 @@ def environ_of(database_url: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "secret",
         "JOB_TOKEN_KEYS": ring_json(),
         "USER_TOKEN_KEYS": ring_json(),
+        "RECEIPT_KEYS": ring_json(),
         "CONFIG_DIR": str(config),
         "TRAINER_NAMESPACE": "eventrain-trainers",
     }

@@ -21,6 +21,7 @@ FULL = {
     "AWS_SECRET_ACCESS_KEY": "hunter2",
     "JOB_TOKEN_KEYS": RING,
     "USER_TOKEN_KEYS": RING,
+    "RECEIPT_KEYS": RING,
     "TRAINER_NAMESPACE": "trainers",
 }
 CONCERNS = [

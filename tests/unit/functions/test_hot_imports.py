@@ -17,6 +17,7 @@ ENVIRON = {
     "BROKER_URL": "http://127.0.0.1:9",
     "JOB_TOKEN_KEYS": ring_json(),
     "USER_TOKEN_KEYS": ring_json(),
+    "RECEIPT_KEYS": ring_json(),
     "CONFIG_DIR": str(CLONE / "infra" / "base" / "config"),
     "S3_ENDPOINT_URL": "http://127.0.0.1:9",
     "S3_BUCKET": "eventrain",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,12 +17,15 @@ from common.jobs.state import Status, Trigger
 from common.jobs.transition import Intent
 from common.settings import Storage
 from common.storage.objects import Objects
+from common.tokens.keyring import KeyRing
 from eventing.catalogue import EventType, schema
 from functions.register_model.app import create_app
 from functions.register_model.handler import Deps, Wish, register_due, register_model
 from tests.catalogue import OTHER_PROJECT, bearer, caller, keys, with_storage
 from tests.jobs import NOW, PROJECT, apply, make_dataset, make_job
+from tests.keys import ring_json
 
+RING = KeyRing.parse(ring_json())
 DONE = {"outcome": "succeeded", "metrics": {"accuracy": 0.97}}
 
 
@@ -33,7 +37,7 @@ async def client(environ: dict[str, str], storage: Storage) -> AsyncIterator[htt
 
 @pytest.fixture
 def deps(pool: asyncpg.Pool, objects: Objects, storage: Storage) -> Deps:
-    return Deps(pool, objects, storage.bucket, lambda ids: None, lambda: datetime.now(UTC))
+    return Deps(pool, objects, storage.bucket, RING, lambda ids: None, lambda: datetime.now(UTC))
 
 
 async def succeeded(
@@ -191,6 +195,8 @@ class Dying:
         self._objects = objects
         self._left = at
         self.walk = objects.walk
+        self.sha256 = objects.sha256
+        self.put_bytes = objects.put_bytes
 
     async def copy(self, source: str, target: str) -> None:
         self._left -= 1
@@ -207,7 +213,7 @@ class TestADeath:
         job_id = await succeeded(pool, objects, "a", "b", "c")
         dying: Any = Dying(objects, copies)
         with pytest.raises(Killed):
-            await register_due(job_id, deps=Deps(pool, dying, deps.bucket, deps.announce, deps.now))
+            await register_due(job_id, deps=replace(deps, objects=dying))
         assert await entries(pool) == []
         await register_due(job_id, deps=deps)
         assert await entries(pool) == [], "its lease is not over"
@@ -224,7 +230,7 @@ class TestADeath:
 
         job_id = await succeeded(pool, objects, "a")
         with pytest.raises(Killed):
-            await register_due(job_id, deps=Deps(pool, objects, deps.bucket, die, deps.now))
+            await register_due(job_id, deps=replace(deps, announce=die))
         assert len(await entries(pool)) == 1
         assert await work_state(pool, job_id) == "done"
         unpublished = await pool.fetchval(

@@ -57,6 +57,7 @@ RULES: dict[tuple[str, str], str] = {
     ("POST", f"{MODEL}/upload"): "member",
     ("POST", f"{MODEL}/uploads"): "member",
     ("POST", f"{MODEL}/uploads/complete"): "member",
+    ("GET", f"{API}/catalog/receipt-keys"): "caller",
     ("GET", DATASETS): "caller",
     ("POST", DATASETS): "member",
     ("GET", DATASET): "viewer",

@@ -1,5 +1,6 @@
 import base64
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import jwt
@@ -13,6 +14,15 @@ class TestCredentials:
         made = credential.load_or_make(file)
         assert credential.load_or_make(file) == made
         assert file.stat().st_mode & 0o777 == 0o600
+
+    def test_gain_what_an_earlier_version_did_not_have(self, tmp_path: Path) -> None:
+        file = tmp_path / "secrets.json"
+        made = json.loads(json.dumps(asdict(credential.load_or_make(file))))
+        file.write_text(json.dumps({k: v for k, v in made.items() if k != "receipt_keys"}))
+        gained = credential.load_or_make(file)
+        assert gained.receipt_keys
+        assert gained.user_token_keys == made["user_token_keys"]
+        assert credential.load_or_make(file) == gained
 
     def test_are_not_printed(self, tmp_path: Path) -> None:
         made = credential.load_or_make(tmp_path / "secrets.json")
