@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from eventrain_trainer.patience import Deadline
 from eventrain_trainer.port import Source
-from eventrain_trainer.settings import Settings
+from eventrain_trainer.settings import Code, Settings
 from eventrain_trainer.transfer import DigestError, Transfer, TransferError
 
 
@@ -22,6 +22,12 @@ class Fetcher:
             if source not in self._here:
                 self._here[source] = self._fetch(source)
             return self._here[source]
+
+    def fetch_code(self, code: Code) -> Path:
+        """The archive with the user's own code, as its digest says. Raises TransferError."""
+        target = self._settings.work_dir / "code.tar.gz"
+        digest = code.digest.rpartition(":")[2]
+        return self._transfer.download(code.uri, target, self._deadline(), digest)
 
     def _fetch(self, source: Source) -> Path | None:
         folder = self._settings.work_dir / source

@@ -117,7 +117,10 @@ class Capture:
             self.chunks.close()
 
     def _run(self) -> None:
-        descriptor = self._pipe.fileno()
+        with self._pipe:
+            self._read(self._pipe.fileno())
+
+    def _read(self, descriptor: int) -> None:
         while True:
             ready, _, _ = select.select([descriptor], [], [], FLUSH_AFTER)
             if not ready:

@@ -8,44 +8,28 @@ silences nothing.
 import importlib.util
 import re
 import signal
-import subprocess
 import sys
-import threading
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
+from eventrain_trainer import own_code
+from eventrain_trainer.child import Ended, News, StopAsked, Watch
 from eventrain_trainer.hub import Hub
-from eventrain_trainer.logs import Capture, LineChunks
 from eventrain_trainer.outcome import Ending, classify_exit
 from eventrain_trainer.port import End
+from eventrain_trainer.preparation import CannotPrepare
 from eventrain_trainer.session import Session
 from eventrain_trainer.settings import Settings
 from eventrain_trainer.start import RUNNER_SOCKET
 
 FRAMEWORK = re.compile(r"^[a-z][a-z0-9_]*$")
 STOPPED = 128 + signal.SIGTERM
-SHARE_OF_GRACE = 0.5
-PIPES_WAIT = 2.0
 
 
 class CannotRun(Exception):
     """There is no program to run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exited:
-    code: int
-
-
-@dataclass(frozen=True, slots=True)
-class StopAsked:
-    reason: str
-
-
-News = SimpleQueue[Exited | StopAsked]
 
 
 def run(settings: Settings, command: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -55,22 +39,43 @@ def run(settings: Settings, command: Sequence[str], environ: Mapping[str, str]) 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda caught, _: news.put(StopAsked(signal.Signals(caught).name)))
     session.open()
-    try:
-        argv = program(command, settings.framework, settings.config.args)
-        settings.work_dir.mkdir(parents=True, exist_ok=True)
-        hub = Hub(session)
-        child = _spawn(argv, {**environ, RUNNER_SOCKET: hub.path}, news)
-    except (CannotRun, OSError) as error:
-        session.conclude(Ending("failed", "user", 127, f"cannot run: {error}"))
-        return 127
-    captures = _capture(child, session)
-    code, stopped = Watch(child, news, session, hub, settings.grace).until_the_end()
-    hub.close()
-    for capture in captures:
-        capture.close(PIPES_WAIT)
-    lines = [line for capture in captures for line in capture.chunks.tail]
-    ending = session.conclude(judge(code, stopped, lines, session.end))
+    ending = session.conclude(_ending(settings, command, environ, session, news))
     return ending.exit_code or 0
+
+
+def _ending(
+    settings: Settings,
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    session: Session,
+    news: News,
+) -> Ending:
+    try:
+        settings.work_dir.mkdir(parents=True, exist_ok=True)
+        with closing(Hub(session)) as hub:
+            watch = Watch(news, session, hub, settings.grace)
+            ended = _train(settings, command, {**environ, RUNNER_SOCKET: hub.path}, session, watch)
+    except CannotPrepare as error:
+        return error.ending
+    except (CannotRun, OSError) as error:
+        return Ending("failed", "user", 127, f"cannot run: {error}")
+    return judge(ended.code, ended.stopped, ended.lines, session.end)
+
+
+def _train(
+    settings: Settings,
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    session: Session,
+    watch: Watch,
+) -> Ended:
+    code = settings.config.source
+    if command or code is None:
+        return watch.run(program(command, settings.framework, settings.config.args), environ)
+    theirs = own_code.prepare(code, settings, environ, session, watch)
+    ended = watch.run(theirs.argv, theirs.environ, theirs.cwd)
+    own_code.keep_output(own_code.output_of(settings), session)
+    return ended
 
 
 def program(command: Sequence[str], framework: str, args: Sequence[str]) -> list[str]:
@@ -104,63 +109,3 @@ def judge(code: int, stopped: str, lines: Sequence[str], end: End) -> Ending:
     if code > 0 and end.error_class:
         return Ending("failed", end.error_class, ending.exit_code, ending.message)
     return ending
-
-
-@dataclass
-class Watch:
-    """Waits for the child's end; a stop is asked for and, halfway through the grace, forced."""
-
-    child: subprocess.Popen[bytes]
-    news: News
-    session: Session
-    hub: Hub
-    grace: float
-
-    def until_the_end(self) -> tuple[int, str]:
-        stopped, kill_at = "", float("inf")
-        while True:
-            match self._next(kill_at):
-                case Exited(code):
-                    return code, stopped
-                case StopAsked(reason):
-                    if not stopped:
-                        stopped, kill_at = reason, time.monotonic() + self.grace * SHARE_OF_GRACE
-                        self._ask(reason)
-                case None:
-                    kill_at = float("inf")
-                    self.child.kill()
-
-    def _next(self, until: float) -> Exited | StopAsked | None:
-        wait = until - time.monotonic()
-        try:
-            return self.news.get(timeout=max(0.0, wait) if wait < 1e9 else None)
-        except Empty:
-            return None
-
-    def _ask(self, reason: str) -> None:
-        self.session.hurry(self.grace * 0.95)
-        self.hub.tell_stop(reason)
-        self.child.terminate()
-
-
-def _spawn(argv: list[str], environ: Mapping[str, str], news: News) -> subprocess.Popen[bytes]:
-    child = subprocess.Popen(
-        argv,
-        env={"PYTHONUNBUFFERED": "1", **environ},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-    )
-    threading.Thread(
-        target=lambda: news.put(Exited(child.wait())), name="eventrain-child", daemon=True
-    ).start()
-    return child
-
-
-def _capture(child: subprocess.Popen[bytes], session: Session) -> list[Capture]:
-    assert child.stdout is not None
-    assert child.stderr is not None
-    return [
-        Capture(child.stdout, sys.stdout.buffer, LineChunks("stdout", session.event)),
-        Capture(child.stderr, sys.stderr.buffer, LineChunks("stderr", session.event)),
-    ]

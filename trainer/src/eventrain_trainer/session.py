@@ -17,7 +17,7 @@ from eventrain_trainer.outcome import Ending
 from eventrain_trainer.patience import Backoff, Deadline
 from eventrain_trainer.port import End, Saved, Source
 from eventrain_trainer.result import compose_result
-from eventrain_trainer.settings import Settings
+from eventrain_trainer.settings import Code, Settings
 from eventrain_trainer.spool import LATEST_METRICS, Spool
 from eventrain_trainer.text import clean
 from eventrain_trainer.transfer import Stored, Transfer
@@ -131,6 +131,9 @@ class Session:
 
     def fetch(self, source: Source) -> Path | None:
         return self._fetcher.fetch(source)
+
+    def fetch_code(self, code: Code) -> Path:
+        return self._fetcher.fetch_code(code)
 
     def hurry(self, seconds: float) -> None:
         """The pod is going: whatever is still to be sent has this long."""

@@ -25,6 +25,14 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """The user's own program: an archive in S3 with its digest, or a commit in git."""
+
+    uri: str
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainerConfig:
     """TRAINER_CONFIG: what the submitter asked for."""
 
@@ -34,6 +42,8 @@ class TrainerConfig:
     output: Mapping[str, Any] = field(default_factory=dict[str, Any])
     checkpoint: Checkpoint | None = None
     args: tuple[str, ...] = ()
+    entrypoint: str = ""
+    source: Code | None = None
 
     @classmethod
     def from_json(cls, text: str) -> "TrainerConfig":
@@ -51,6 +61,8 @@ class TrainerConfig:
             output=dict(given.get("output") or {}),
             checkpoint=_checkpoint(given.get("checkpoint")),
             args=tuple(str(arg) for arg in given.get("args") or ()),
+            entrypoint=str(given.get("entrypoint") or ""),
+            source=_code(given.get("source")),
         )
 
 
@@ -162,6 +174,13 @@ def _spool_bytes(environ: Mapping[str, str]) -> dict[str, int]:
 def _spec_hyperparameters(given: Mapping[str, Any]) -> dict[str, Any]:
     spec: Mapping[str, Any] = given.get("trainJobSpec") or {}
     return dict(spec.get("hyperparams") or {})
+
+
+def _code(found: Any) -> Code | None:
+    if not isinstance(found, dict):
+        return None
+    given: dict[str, Any] = found
+    return Code(str(given.get("uri") or ""), str(given.get("digest") or ""))
 
 
 def _checkpoint(found: Any) -> Checkpoint | None:
