@@ -1933,7 +1933,9 @@ select count(*) as rows, coalesce(sum(size), 0)::bigint as bytes from old;
 with recursive project (id) as (
     (select project_id from jobs order by project_id limit 1)
     union all
-    select (select min(project_id) from jobs where project_id > project.id)
+    select (
+        select project_id from jobs where project_id > project.id order by project_id limit 1
+    )
     from project
     where project.id is not null
 )

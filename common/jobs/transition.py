@@ -307,7 +307,7 @@ def _attempt(step: _Step, now: datetime) -> dict[str, Any]:
     failure = step.intent.failure
     outcome = Status.FAILED if step.after.status not in TERMINAL else step.after.status
     row |= {"ended_at": now, "outcome": outcome, "message": step.intent.reason}
-    row["done"] = step.intent.done
+    row |= {"done": step.intent.done, "stalled_at": step.before.stalled_at}
     if failure is not None:
         row |= {"error_class": failure.error_class, "rule": failure.rule}
         row |= {"evidence": failure.evidence, "budget_left": failure.budget_left}

@@ -43,7 +43,7 @@ async def change(
     return sum(isinstance(result, transition.Applied) for result in results)
 
 
-async def note(pool: asyncpg.Pool, notes: Sequence[Note]) -> None:
+async def note(pool: asyncpg.Pool, notes: Sequence[Note], *, now: datetime) -> None:
     """Keeps what was seen, where the job still stands as it was seen."""
     if not notes:
         return
@@ -60,7 +60,7 @@ async def note(pool: asyncpg.Pool, notes: Sequence[Note]) -> None:
         }
         for n in notes
     ]
-    await pool.execute(statement("note_jobs"), rows)
+    await pool.execute(statement("note_jobs"), rows, now)
     await pool.execute(statement("note_attempts"), rows)
 
 

@@ -115,7 +115,7 @@ async def _look(tools: Tools, held: Held) -> list[Decision]:
 async def _carry_out(decisions: Sequence[Decision], tools: Tools) -> None:
     pool, cluster, now = tools.pool, tools.cluster, tools.now()
     sources = Sources(pool, cluster, tools.objects, tools.site.storage.bucket)
-    await apply.note(pool, _of(decisions, Note))
+    await apply.note(pool, _of(decisions, Note), now=now)
     await _change(tools, [*_of(decisions, Alive), *_of(decisions, Gone),
                           *_of(decisions, Stalled), *_of(decisions, Exceeded)])  # fmt: skip
     await collect.settle(_of(decisions, Settle), sources, now=now)

@@ -7,14 +7,16 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, PrimaryKeyConstraint, text
-from sqlmodel import SQLModel
+from sqlalchemy import CheckConstraint, Column, Index, PrimaryKeyConstraint, text
+from sqlalchemy.dialects.postgresql import TSTZMULTIRANGE
+from sqlmodel import Field, SQLModel
 
 from common.tables import column
 
 
 class Attempt(SQLModel, table=True):
-    """One try at a job: what was launched, and how it ended. Never changed once ended."""
+    """One try at a job: what was launched, and how it ended. Never changed once ended. When it was
+    marked as stalled; and of checkpoints that were swept, when the last of them was saved."""
 
     __tablename__: ClassVar[str] = "attempts"
     __table_args__ = (
@@ -64,3 +66,7 @@ class Attempt(SQLModel, table=True):
     log_uri: str | None = column.optional_text()
     first_bad_at: datetime | None = column.optional_instant()
     missing_since: datetime | None = column.optional_instant()
+    stalled: Any = Field(
+        sa_column=Column(TSTZMULTIRANGE, nullable=False, server_default=text("'{}'"))
+    )
+    saved_at: datetime | None = column.optional_instant()

@@ -32,6 +32,7 @@ from infra.cli.replies import (
     GpuType,
     Job,
     JobPage,
+    Ledger,
     LogPage,
     Model,
     PointPage,
@@ -249,6 +250,9 @@ class Client:
 
     def audit(self, **narrowed: Any) -> Any:
         return self._exchange.call("GET", f"{API}/audit", params=narrowed)
+
+    def ledger(self, **asked: Any) -> Ledger:
+        return self._exchange.call("GET", f"{API}/ledger", params=asked)
 
     def _job_call(self, method: str, job_id: str, below: str = "", **options: Any) -> Any:
         return self._exchange.call(method, f"{API}/training/jobs/{job_id}{below}", **options)

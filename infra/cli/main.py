@@ -13,8 +13,10 @@ from infra.cli.commands import (
     audit,
     catalog,
     dead_letters,
+    doctor,
     follow,
     jobs,
+    ledger,
     projects,
     retention,
     stack,
@@ -56,11 +58,12 @@ SECTIONS: dict[str, list[click.Command]] = {
     "People": [projects.projects, token.token],
     "Administration": [
         audit.audit,
+        ledger.ledger,
         webhooks.webhooks,
         dead_letters.dead_letters,
         retention.retention,
     ],
-    "Other": [version],
+    "Other": [doctor.doctor, version],
 }
 ADVICE = {
     401: "Set EVENTRAIN_TOKEN to a token that is valid there.",

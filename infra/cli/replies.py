@@ -227,3 +227,22 @@ class Delivery(TypedDict):
 class DeliveryPage(TypedDict):
     deliveries: list[Delivery]
     nextCursor: str | None
+
+
+class LedgerEntry(TypedDict):
+    """Hours by what became of them."""
+
+    key: str
+    name: str | None
+    jobs: int
+    gpuHours: dict[str, float]
+    cpuHours: dict[str, float]
+    cost: dict[str, float]
+    unpricedHours: float
+
+
+class Ledger(TypedDict):
+    ledger: list[LedgerEntry]
+    groupBy: str
+    currency: str
+    nextCursor: str | None

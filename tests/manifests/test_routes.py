@@ -87,6 +87,7 @@ CONTRACT = {
     ("POST", f"{API}/tokens/refresh"): "tokens",
     ("DELETE", f"{API}/tokens/{ID}"): "tokens",
     ("GET", f"{API}/audit"): "audit",
+    ("GET", f"{API}/ledger"): "ledger",
     ("POST", f"/v1/jobs/{ID}/heartbeat"): "heartbeat",
     ("POST", f"/v1/jobs/{ID}/event"): "event",
     ("POST", f"/v1/jobs/{ID}/addresses"): "done",

@@ -79,6 +79,7 @@ RULES: dict[tuple[str, str], str] = {
     ("POST", f"{API}/tokens/refresh"): "anybody",
     ("DELETE", f"{API}/tokens/{{tokenId}}"): "admin",
     ("GET", f"{API}/audit"): "some admin",
+    ("GET", f"{API}/ledger"): "caller",
     # who is told
     ("GET", HOOKS): "some admin",
     ("POST", HOOKS): "admin",
