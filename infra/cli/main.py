@@ -13,7 +13,6 @@ from infra.cli.commands import (
     audit,
     catalog,
     dead_letters,
-    doctor,
     follow,
     jobs,
     ledger,
@@ -63,7 +62,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         dead_letters.dead_letters,
         retention.retention,
     ],
-    "Other": [doctor.doctor, version],
+    "Other": [version],
 }
 ADVICE = {
     401: "Set EVENTRAIN_TOKEN to a token that is valid there.",
