@@ -6,22 +6,36 @@
 select exists (select from alembic_version where version_num >= $1);
 
 -- name: insert_job
--- A submission: the job and all that belongs to its first attempt, from one JSON object.
-insert into jobs (
-    id, project_id, submitted_by, name, labels, model_id, dataset_id, job_type, request, status,
-    attempt, max_retries, backoff_seconds, stall_policy, sequence, submitted_at, trace_id,
-    traceparent, auto_register, output_model_name, output_model_version, not_before
+-- A submission: the job, its first attempt with its fence, and the launch to be made, from one JSON
+-- object.
+with job as (
+    insert into jobs (
+        id, project_id, submitted_by, name, labels, model_id, dataset_id, job_type, request, status,
+        attempt, max_retries, backoff_seconds, stall_policy, sequence, submitted_at, trace_id,
+        traceparent, auto_register, output_model_name, output_model_version, not_before
+    )
+    select
+        id, project_id, submitted_by, name, labels, model_id, dataset_id, job_type, request,
+        'pending', 1, max_retries, backoff_seconds, stall_policy, 1, submitted_at, trace_id,
+        traceparent, auto_register, output_model_name, output_model_version, submitted_at
+    from jsonb_to_record($1::jsonb) as job (
+        id uuid, project_id uuid, submitted_by text, name text, labels jsonb, model_id uuid,
+        dataset_id uuid, job_type text, request jsonb, max_retries int, backoff_seconds int,
+        stall_policy text, submitted_at timestamptz, trace_id text, traceparent text,
+        auto_register boolean, output_model_name text, output_model_version text
+    )
+    returning id, submitted_at
+),
+attempt as (
+    insert into attempts (job_id, attempt, created_at)
+    select id, 1, submitted_at from job
+),
+beat as (
+    insert into beats (job_id, attempt, open, waiting, command)
+    select id, 1, true, true, 'continue' from job
 )
-select
-    id, project_id, submitted_by, name, labels, model_id, dataset_id, job_type, request, 'pending',
-    1, max_retries, backoff_seconds, stall_policy, 1, submitted_at, trace_id,
-    traceparent, auto_register, output_model_name, output_model_version, submitted_at
-from jsonb_to_record($1::jsonb) as job (
-    id uuid, project_id uuid, submitted_by text, name text, labels jsonb, model_id uuid,
-    dataset_id uuid, job_type text, request jsonb, max_retries int, backoff_seconds int,
-    stall_policy text, submitted_at timestamptz, trace_id text, traceparent text,
-    auto_register boolean, output_model_name text, output_model_version text
-);
+insert into work (kind, job_id, attempt, state, next_at, created_at)
+select 'launch', id, 1, 'due', submitted_at, submitted_at from job;
 
 -- name: hold_inputs
 -- The dataset and the model of a submission, held against deletion until its transaction ends.
@@ -152,15 +166,10 @@ select
 from event;
 
 -- name: insert_attempts
--- A new attempt for each job that is submitted or tried again, with its fence.
-with attempt as (
-    insert into attempts (job_id, attempt, created_at)
-    select job_id, attempt, created_at
-    from jsonb_to_recordset($1::jsonb) as a (job_id uuid, attempt int, created_at timestamptz)
-    returning job_id, attempt
-)
-insert into beats (job_id, attempt, open, waiting, command)
-select job_id, attempt, true, true, 'continue' from attempt where attempt = 1;
+-- A new attempt for each job that is tried again.
+insert into attempts (job_id, attempt, created_at)
+select job_id, attempt, created_at
+from jsonb_to_recordset($1::jsonb) as a (job_id uuid, attempt int, created_at timestamptz);
 
 -- name: change_attempts
 -- What became of attempts: launched, started, ended. The first instant and the first end stand.

@@ -6,8 +6,9 @@ dies in between leaves it claimed for some seconds; status-sync then sends it ag
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, Protocol
 from uuid import UUID
@@ -18,6 +19,7 @@ from common.events import Event
 from common.postgres import FAULTS, statement
 
 BATCH = 200
+AT_ONCE = 8
 
 _log = logging.getLogger(__name__)
 
@@ -35,15 +37,21 @@ async def publish_events(
     now: datetime,
     event_ids: Collection[UUID] | None = None,
 ) -> int:
-    """Sends the named events, or whatever is overdue, and returns how many the broker took."""
+    """Sends the named events, or whatever is overdue, and returns how many the broker took. Those
+    of one job go one after the other, of several jobs a few at once."""
     if event_ids is not None and not event_ids:
         return 0
     chosen = None if event_ids is None else list(event_ids)
     rows = await pool.fetch(statement("claim_events"), now, chosen, BATCH)
-    taken: list[UUID] = []
-    for row in sorted(rows, key=itemgetter("job_id", "sequence")):
-        if await publish(to_event(row)):
-            taken.append(row["id"])
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def send(of_one_job: Iterable[Mapping[str, Any]]) -> list[UUID]:
+        async with gate:
+            return [row["id"] for row in of_one_job if await publish(to_event(row))]
+
+    rows.sort(key=itemgetter("job_id", "sequence"))
+    jobs = [list(group) for _, group in groupby(rows, key=itemgetter("job_id"))]
+    taken = [event for events in await asyncio.gather(*map(send, jobs)) for event in events]
     await mark_published(pool, taken, now=now)
     return len(taken)
 
@@ -72,28 +80,32 @@ def to_event(row: Mapping[str, Any]) -> Event:
 
 
 class Outbox:
-    """Sends what a request just wrote, after the request: publishing never stands in its way."""
+    """Sends what a request just wrote, after the request: publishing never stands in its way. What
+    is written while the events before it are sent goes out together: a statement to claim them and
+    one to mark them, however many."""
 
     def __init__(self, pool: asyncpg.Pool, publish: Publish, now: Callable[[], datetime]) -> None:
         self._pool = pool
         self._publish = publish
         self._now = now
-        self._sending: set[asyncio.Task[None]] = set()
+        self._waiting: list[UUID] = []
+        self._sending: asyncio.Task[None] | None = None
 
     def send_soon(self, event_ids: Collection[UUID]) -> None:
         """Starts to send these; whatever goes wrong, the rows stay due."""
-        if event_ids:
-            task = asyncio.create_task(self._send(event_ids))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+        self._waiting += event_ids
+        if self._waiting and (self._sending is None or self._sending.done()):
+            self._sending = asyncio.create_task(self._send())
 
     async def close(self, grace: float = 5) -> None:
         """Waits a little for what is under way."""
-        if self._sending:
-            await asyncio.wait(self._sending, timeout=grace)
+        if self._sending is not None:
+            await asyncio.wait([self._sending], timeout=grace)
 
-    async def _send(self, event_ids: Collection[UUID]) -> None:
-        try:
-            await publish_events(self._pool, self._publish, now=self._now(), event_ids=event_ids)
-        except FAULTS as wrong:
-            _log.warning("events stay in the outbox for now: %r", wrong)
+    async def _send(self) -> None:
+        while self._waiting:
+            chosen, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            try:
+                await publish_events(self._pool, self._publish, now=self._now(), event_ids=chosen)
+            except FAULTS as wrong:
+                _log.warning("events stay in the outbox for now: %r", wrong)

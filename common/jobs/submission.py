@@ -67,9 +67,6 @@ async def submit(
     version = await _reserve(connection, submission)
     row = asdict(submission) | {"submitted_at": now, "output_model_version": version}
     await connection.execute(statement("insert_job"), row)
-    job = {"job_id": submission.id, "attempt": 1, "created_at": now}
-    await connection.execute(statement("insert_attempts"), [job])
-    await connection.execute(statement("insert_work"), [job | {"kind": "launch", "next_at": now}])
     event = _event(submission, now)
     await connection.execute(statement("insert_events"), [event])
     return Submitted(submission.id, (event["id"],))
@@ -94,6 +91,8 @@ async def _claim_key(
 async def _hold_inputs(connection: Connection, submission: Submission) -> None:
     """Until the job is there, nobody deletes what it was admitted with."""
     wanted = (submission.dataset_id, submission.model_id)
+    if wanted == (None, None):
+        return
     held = await connection.fetchrow(statement("hold_inputs"), *wanted)
     assert held is not None
     gone = [

@@ -179,6 +179,8 @@ async def _hold(
     postponed = [_later(o, now) for o in outcomes if isinstance(o, Postponed)]
     planned = {o.item.job_id for o in outcomes}
     gone = [item.job_id for item in items if item.job_id not in planned]
+    if not postponed and not gone:
+        return
     async with transaction(pool) as connection:
         if postponed:
             await connection.execute(statement("hold_jobs"), postponed)

@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
+import aiohttp
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -24,18 +24,17 @@ from tests import kubernetes
 AT_ONCE, TRIES = 8, 20
 
 
-def broker(consumer: str) -> Starlette:
+def broker(consumer: str, session: aiohttp.ClientSession) -> Starlette:
     """One Trigger: whatever was submitted goes to the consumer."""
-    client = httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=AT_ONCE))
     room, under_way = asyncio.Semaphore(AT_ONCE), set[asyncio.Task[None]]()
 
     async def deliver(headers: dict[str, str], body: bytes) -> None:
         for number in range(TRIES):
             async with room:
-                with suppress(httpx.HTTPError):
-                    answer = await client.post(consumer, headers=headers, content=body)
-                    if answer.status_code not in (429, 503):
-                        return
+                with suppress(aiohttp.ClientError, TimeoutError):
+                    async with session.post(consumer, headers=headers, data=body) as answer:
+                        if answer.status not in (429, 503):
+                            return
             await asyncio.sleep(min(5, 0.2 * 2**number))
 
     async def accept(request: Request) -> Response:
@@ -52,15 +51,19 @@ def broker(consumer: str) -> Starlette:
 
 
 async def main(folder: Path, port: int, broker_port: int, consumer: str) -> None:
-    async with kubernetes.run(folder) as cluster:
+    async with kubernetes.run(folder) as cluster, aiohttp.ClientSession() as session:
         (folder / "kubeconfig").write_text(cluster.server.kubeconfig(f"http://127.0.0.1:{port}"))
         servers = [
             uvicorn.Server(uvicorn.Config(app, port=at, log_config=None, lifespan="off"))
-            for app, at in ((cluster.server.app, port), (broker(consumer), broker_port))
+            for app, at in ((cluster.server.app, port), (broker(consumer, session), broker_port))
         ]
         await asyncio.gather(*(server.serve() for server in servers))
 
 
+def _leave(*_: object) -> None:
+    sys.exit(0)
+
+
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _leave)
     asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]))

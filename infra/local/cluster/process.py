@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import marshal
 import os
 import signal
 import sys
@@ -112,11 +113,11 @@ class Process:
         return self.log.read_bytes()[-size:].decode(errors="replace")
 
     def _write_launch(self, launch: Launch) -> None:
-        draft = self.folder / "launch.json.draft"
+        draft = self.folder / "launch.draft"
         draft.touch(mode=0o600)
         folders = {"cwd": str(launch.cwd), "folder": str(self.folder)}
-        draft.write_text(json.dumps(vars(launch) | folders))
-        draft.replace(self.folder / "launch.json")
+        draft.write_bytes(marshal.dumps(vars(launch) | folders))
+        draft.replace(self.folder / "launch")
 
 
 def _spawn_shim(folder: Path) -> int:
