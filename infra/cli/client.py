@@ -36,6 +36,7 @@ from infra.cli.replies import (
     LogPage,
     Model,
     PointPage,
+    Source,
     Webhook,
     WebhookSecret,
 )
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     import httpx
 
 API = "/llm-ops/v1"
+SOURCES = f"{API}/training/sources"
 DEAD_LETTERS = f"{API}/admin/dead-letters"
 WEBHOOKS = f"{API}/webhooks"
 
@@ -92,6 +94,17 @@ class Client:
             headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
             repeatable=True,
         )
+
+    def begin_source(self, digest: str, size: int, *, project_id: str | None) -> Source:
+        """Code of this digest; with addresses for its parts where it is not there yet."""
+        body = {"digest": digest, "size": size, "projectId": project_id}
+        return self._exchange.call("POST", SOURCES, json=body, repeatable=True)
+
+    def finish_source(
+        self, digest: str, sent: Mapping[str, Any], *, project_id: str | None
+    ) -> Source:
+        body = {**sent, "digest": digest, "projectId": project_id}
+        return self._exchange.call("POST", f"{SOURCES}/complete", json=body, repeatable=True)
 
     def jobs(
         self,
@@ -166,6 +179,9 @@ class Client:
 
     def model(self, model_id: str) -> Model:
         return self._exchange.call("GET", f"{API}/catalog/models/{model_id}")
+
+    def catalog(self, below: str, *, method: str = "GET", **options: Any) -> Any:
+        return self._exchange.call(method, f"{API}/catalog/{below}", **options)
 
     def datasets(self) -> list[Dataset]:
         return list(self._catalog("datasets"))

@@ -12,6 +12,14 @@ JsonObject = dict[str, Any]
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
 
 
+class Source(TypedDict):
+    """With an upload, it is not there yet."""
+
+    uri: str
+    digest: str
+    upload: JsonObject | None
+
+
 class Job(TypedDict):
     id: str
     status: str

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,13 +16,28 @@ from infra.cli.replies import TERMINAL, Job, JsonObject
 from infra.cli.session import Session, find_job
 
 if TYPE_CHECKING:
+    from infra.cli.asked import Asked
     from infra.cli.client import Client
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _pairs(option: str, name: str, metavar: str, text: str) -> Decorator:
+    return click.option(option, name, metavar=metavar, multiple=True, help=f"{text} Repeatable.")
 
 
 @click.command()
-@click.option(
-    "--file", "-f", required=True, help="The job as YAML or JSON; - reads standard input."
-)
+@click.argument("folder", metavar="[FOLDER]", required=False)
+@click.argument("args", metavar="[-- ARGS]", nargs=-1, type=click.UNPROCESSED)
+@click.option("--file", "-f", help="The job as YAML or JSON; - reads standard input.")
+@click.option("--entrypoint", "-e", metavar="FILE", help="The file of the folder to run.")
+@click.option("--framework", help="Whose environment it runs in.")
+@click.option("--name", help="What to call the job.")
+@_pairs("--label", "labels", "KEY=VALUE", "A label.")
+@_pairs("--env", "env", "NAME=VALUE", "A variable.")
+@_pairs("--secret", "secrets", "NAME=SECRET/KEY", "A variable from a secret of the project.")
+@click.option("--shared-memory", metavar="SIZE", help="Of /dev/shm, as in 2Gi.")
+@click.option("--from", "start_from", metavar="JOB[:NAME]", help="Start from its checkpoint.")
 @set_values
 @follow_flag
 @click.option("--dry-run", is_flag=True, help="Have the request checked; create nothing.")
@@ -30,24 +47,26 @@ if TYPE_CHECKING:
 @json_flag
 @click.pass_obj
 def submit(
-    session: Session,
-    file: str,
-    settings: tuple[str, ...],
-    follow: bool,
-    dry_run: bool,
-    idempotency_key: str | None,
+    session: Session, follow: bool, dry_run: bool, idempotency_key: str | None, **given: Any
 ) -> None:
-    """Submit a training job.
+    """Submit a training job: one from a file, or a folder of your own code.
 
     \b
     eventrain submit -f job.yaml --follow
     eventrain submit -f job.yaml --set hyperparameters.epochs=5 --dry-run
-    """
-    from infra.cli.job_file import read_request
+    eventrain submit ./folder --entrypoint train.py --follow -- --lr 0.1
+    eventrain submit ./folder -e train.py --from JOB:epoch-3.ckpt
 
-    request = read_request(file, settings)
+    Of a folder, all is packed but what .eventrainignore names, and .git, .venv and the like; a
+    requirements.txt in it is installed before it runs. What it writes to $OUTPUT_DIR is kept.
+    """
+    from infra.cli.asked import Asked, compose
+
+    asked = Asked(**given)
+    request = compose(asked)
     key = idempotency_key or str(uuid.uuid4())
     with session.client() as client:
+        _complete(session, client, asked, request, keep=not dry_run)
         job = _submit(client, request, key, dry_run)
         if dry_run:
             _told(session, job, "The request is fine; nothing was created.")
@@ -105,6 +124,26 @@ def resubmit(
             follow_to_end(session, client, job["id"])
     _told(session, job, f"Submitted {job['id']} after {before['id']}.")
     session.output.progress(f"Watch it with: eventrain follow {job['id']}")
+
+
+def _complete(
+    session: Session, client: Client, asked: Asked, request: JsonObject, *, keep: bool
+) -> None:
+    """What the control plane must be asked about: where the code lies, and the checkpoint."""
+    from infra.cli.asked import checkpoint
+    from infra.cli.bring import bring
+
+    if asked.start_from:
+        request["checkpoint"] = checkpoint(client, asked.start_from)
+    if asked.folder and asked.entrypoint:
+        request["trainer"]["source"] = bring(
+            client,
+            Path(asked.folder),
+            asked.entrypoint,
+            request.get("projectId"),
+            keep=keep,
+            say=session.output.progress,
+        )
 
 
 def _submit(client: Client, request: JsonObject, key: str, dry_run: bool) -> Job:

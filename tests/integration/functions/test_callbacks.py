@@ -565,3 +565,18 @@ class TestAddresses:
         assert [get["uri"] for get in gets] == wanted
         assert "listUrl" in gets[0]
         assert all("url" in get for get in gets[1:])
+
+    async def test_signs_the_jobs_own_source_and_no_other(
+        self, pool: asyncpg.Pool, functions: Functions
+    ) -> None:
+        folder = "s3://eventrain/projects/p/sources"
+        source = {"uri": f"{folder}/one.tar.gz", "digest": f"sha256:{'0' * 64}"}
+        request = {"resolved": {}, "trainer": {"source": source}}
+        job_id = await make_job(pool, Status.RUNNING, request=request)
+        token = job_token_for(job_id, 1, now())
+
+        own = await functions.call(job_id, "addresses", token, {"gets": [source["uri"]]})
+        assert "X-Amz-Signature" in own.json()["data"]["gets"][0]["url"]
+        for other in (f"{folder}/two.tar.gz", f"{folder}/", f"{folder}/one.tar.gz/x"):
+            answer = await functions.call(job_id, "addresses", token, {"gets": [other]})
+            assert answer.status_code == 422, other
