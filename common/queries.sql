@@ -1954,7 +1954,8 @@ select id from project where id is not null;
 -- What jobs that were submitted within a span spent, in groups by their key. An attempt ran from its
 -- start to its end; while it was marked as stalled, it was stalled; what it did since it saved
 -- something last is lost unless it succeeded or goes on. What is left of a job's time is queued. By
--- job no more are read than are shown, newest first; other groups are read whole.
+-- job no more are read than are shown, newest first; other groups are read whole. `offset 0`
+-- keeps the planner from reading everybody's attempts for those of a few jobs.
 with job as (
     select mine.*
     from unnest($1::uuid[]) as project (id)
@@ -2001,11 +2002,12 @@ attempt as (
             else '{}'
         end as stalled
     from job
-    join attempts on attempts.job_id = job.id
+    cross join lateral (
+        select * from attempts where attempts.job_id = job.id and started_at is not null offset 0
+    ) as attempts
     cross join lateral (
         select case when attempts.ended_at is null then $8::timestamptz end as until
     ) as running
-    where attempts.started_at is not null
 ),
 course as (
     select
