@@ -27,6 +27,7 @@ TABLE: dict[type[errors.EventrainError], Answer] = {
     errors.MethodNotAllowed: Answer(405, "METHOD_NOT_ALLOWED", 400),
     errors.Conflict: Answer(409, "CONFLICT", 400),
     errors.StaleAttempt: Answer(409, "STALE_ATTEMPT", 400),
+    errors.InUse: Answer(409, "IN_USE", 400),
     errors.IdempotencyMismatch: Answer(409, "IDEMPOTENCY_MISMATCH", 400),
     errors.TooLarge: Answer(413, "TOO_LARGE", 400),
     errors.Invalid: Answer(422, "INVALID", 400),

@@ -9,6 +9,7 @@
     ├── MethodNotAllowed        the path is right, the verb is not
     ├── Conflict                it contradicts what is already so
     │   ├── StaleAttempt        an older attempt speaks
+    │   ├── InUse               something depends on it; what does is told
     │   └── IdempotencyMismatch the key was used for something else
     ├── TooLarge                more bytes than we take
     ├── Invalid                 readable, but against a rule; every violation by field
@@ -22,7 +23,7 @@ docstring is its message when none is given.
 """
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -88,6 +89,22 @@ class StaleAttempt(Conflict):
     @property
     def details(self) -> Mapping[str, object]:
         return {"command": "stop"}
+
+
+class InUse(Conflict):
+    """Something depends on it."""
+
+    def __init__(self, dependents: Sequence[Mapping[str, object]]) -> None:
+        self.dependents = tuple(dependents)
+        named = ", ".join(
+            f"{each['kind']} {each['name']} ({each['id']})" for each in dependents[:3]
+        )
+        more = f" and {len(dependents) - 3} more" if len(dependents) > 3 else ""
+        super().__init__(f"In use by {named}{more}. Models that are deprecated do not count.")
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        return {"errors": [], "dependents": self.dependents}
 
 
 class IdempotencyMismatch(Conflict):

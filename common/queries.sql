@@ -5,6 +5,10 @@
 -- Whether migrations have reached the revision that a function was written for.
 select exists (select from alembic_version where version_num >= $1);
 
+-- name: read_revision
+-- How far migrations have come.
+select version_num from alembic_version;
+
 -- name: insert_job
 -- A submission: the job, its first attempt with its fence, and the launch to be made, from one JSON
 -- object.
@@ -2080,3 +2084,100 @@ order by
     case when $5 = 'job' then key end desc,
     key
 limit $7;
+
+-- name: lineage_of_model
+-- The job that made a model, with its code and the model that it began from.
+select
+    jobs.id, jobs.name, jobs.status, jobs.attempt, jobs.job_type, jobs.submitted_by,
+    jobs.completed_at, jobs.request -> 'hyperparameters' as hyperparameters,
+    jobs.request #>> '{resolved,framework}' as framework,
+    jobs.request #>> '{resolved,image}' as image,
+    jobs.request #> '{trainer,source}' as source,
+    jobs.request #>> '{trainer,entrypoint}' as entrypoint,
+    coalesce(jobs.request #> '{trainer,args}', '[]') as args,
+    (
+        select
+            jsonb_build_object(
+                'id', base.id, 'name', base.name, 'version', base.version, 'status', base.status
+            )
+        from models as base
+        where base.id = jobs.model_id and base.project_id = jobs.project_id
+    ) as base_model
+from jobs
+where jobs.id = $1;
+
+-- name: lineage_datasets
+-- The named datasets of a project; one that is gone, or another project's, has no name.
+select named.id, datasets.name, datasets.version
+from unnest($2::uuid[]) as named (id)
+left join datasets on datasets.id = named.id and datasets.project_id = $1
+order by datasets.name, named.id;
+
+-- name: jobs_from_model
+-- The newest jobs that began from a model.
+select id, name, status, submitted_at
+from jobs
+where project_id = $1 and model_id = $2
+order by submitted_at desc, id desc
+limit $3;
+
+-- name: models_from_model
+-- What the jobs that began from a model made.
+select made.id, made.name, made.version, made.status, made.job_id
+from jobs
+join models as made on made.id = jobs.output_model_entry_id
+where jobs.project_id = $1 and jobs.model_id = $2
+order by jobs.submitted_at desc, jobs.id desc
+limit $3;
+
+-- name: jobs_from_dataset
+-- The newest jobs that trained on a dataset.
+select id, name, status, submitted_at
+from jobs
+where project_id = $1 and dataset_id = $2
+order by submitted_at desc, id desc
+limit $3;
+
+-- name: models_from_dataset
+-- The newest models that say they were made from a dataset; its id comes as an array of text.
+select id, name, version, status, job_id
+from models
+where lineage_dataset_ids @> to_jsonb($2::text[]) and project_id = $1
+order by created_at desc, id desc
+limit $3;
+
+-- name: dependents_of_model
+-- What stands against deleting a model: live jobs that began from it, and models made of it.
+(
+    select 'job' as kind, id, name, status
+    from jobs
+    where model_id = $2 and status in ('pending', 'queued', 'running')
+    limit $3
+)
+union all
+(
+    select 'model' as kind, made.id, made.name || ' ' || made.version, made.status
+    from jobs
+    join models as made on made.id = jobs.output_model_entry_id
+    where jobs.project_id = $1 and jobs.model_id = $2 and made.status <> 'deprecated'
+    limit $3
+)
+limit $3;
+
+-- name: dependents_of_dataset
+-- What stands against deleting a dataset: live jobs that train on it, and models made from it.
+(
+    select 'job' as kind, id, name, status
+    from jobs
+    where dataset_id = $2 and status in ('pending', 'queued', 'running')
+    limit $4
+)
+union all
+(
+    select 'model' as kind, id, name || ' ' || version, status
+    from models
+    where
+        lineage_dataset_ids @> to_jsonb($3::text[]) and project_id = $1 and status <> 'deprecated'
+    limit $4
+)
+limit $4;

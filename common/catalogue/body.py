@@ -1,5 +1,6 @@
 """The parts of bodies and queries that models and datasets share."""
 
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ Version = Annotated[
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=f"^{PRINTABLE}$")]
 Text = Annotated[str, Field(max_length=10_000)]
 Uri = Annotated[str, Field(min_length=1, max_length=2048)]
+UploadId = Annotated[str, Field(min_length=1, max_length=1024)]
 FileName = Annotated[str, Field(min_length=1, max_length=200)]
 
 InProject = Annotated[UUID | None, Query(alias="project_id")]
@@ -70,12 +72,19 @@ class FinishUpload(SnakeBody):
     """All parts are there, each with the ETag that S3 answered."""
 
     name: FileName
-    upload_id: Annotated[str, Field(min_length=1, max_length=1024)]
+    upload_id: UploadId
     parts: Annotated[list[Part], Field(min_length=1, max_length=MOST_PARTS)]
 
     @property
     def etags(self) -> dict[int, str]:
         return {part.part_number: part.etag for part in self.parts}
+
+
+class AbortUpload(SnakeBody):
+    """The upload is given up."""
+
+    name: FileName
+    upload_id: UploadId
 
 
 class PartAddress(SnakeBody):
@@ -99,3 +108,28 @@ class Stored(SnakeBody):
     name: str
     size: int
     sha256: str | None
+
+
+class Fetched(Stored):
+    """With an address that fetches it for an hour; null where it is not ours to give."""
+
+    url: str | None
+
+
+class Named(SnakeBody):
+    """An entry or a job, as others are told of it."""
+
+    id: UUID
+    name: str | None
+    version: str | None = None
+    status: str | None = None
+    job_id: UUID | None = None
+    submitted_at: datetime | None = None
+
+
+class Made(SnakeBody):
+    """What was made of an entry: the newest hundred of each, and whether there are more."""
+
+    jobs: list[Named]
+    models: list[Named]
+    more: bool

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from common.catalogue import use
+from common.catalogue import lineage, use
 from common.catalogue.stored import Stored, with_file
 from common.errors import Conflict, NotFound
 from common.storage import address
@@ -52,9 +52,9 @@ async def add_file(
 
 
 async def remove(session: AsyncSession, dataset_id: UUID) -> Dataset:
-    """What was removed. Raises NotFound, and Conflict while a job uses it."""
+    """What was removed. Raises NotFound, and InUse while something depends on it."""
     dataset = await find(session, dataset_id, lock=True)
-    await check_idle(session, dataset_id)
+    await lineage.check_unused_dataset(session, dataset)
     await session.delete(dataset)
     return dataset
 
@@ -62,6 +62,11 @@ async def remove(session: AsyncSession, dataset_id: UUID) -> Dataset:
 def own_uri(bucket: str, dataset_id: UUID) -> str:
     """Where its uploads lie: always a prefix, however many files there are."""
     return f"s3://{bucket}/{address.dataset_prefix(str(dataset_id))}"
+
+
+def name_of(dataset: Dataset) -> dict[str, Any]:
+    """The entry as others are told of it."""
+    return {"id": dataset.id, "name": dataset.name, "version": dataset.version}
 
 
 def show(dataset: Dataset) -> dict[str, Any]:

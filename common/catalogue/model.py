@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from common.catalogue import use
+from common.catalogue import lineage, use
 from common.catalogue.place import model_uploads
 from common.catalogue.stored import Stored, with_file
 from common.errors import Conflict, NotFound
@@ -85,10 +85,10 @@ async def check_idle(session: AsyncSession, model_id: UUID) -> None:
 
 async def remove(session: AsyncSession, model_id: UUID) -> Model:
     """What was removed; the job that made it forgets it. The address stays reserved, to nobody,
-    until `release`. Raises NotFound, and Conflict while a job uses it."""
+    until `release`. Raises NotFound, and InUse while something depends on it."""
     await use.forget_model(session, model_id)
     model = await find(session, model_id, lock=True)
-    await check_idle(session, model_id)
+    await lineage.check_unused_model(session, model)
     await session.delete(model)
     withheld = update(ModelReservation).where(*_reservation_of(model)).values(job_id=None)
     await session.exec(withheld)
@@ -103,6 +103,11 @@ async def release(session: AsyncSession, model: Model) -> None:
 def own_uri(bucket: str, model: Model) -> str:
     """Where uploads to it lie."""
     return f"s3://{bucket}/{model_uploads(model.project_id, model.id)}"
+
+
+def name_of(model: Model) -> dict[str, Any]:
+    """The entry as others are told of it."""
+    return {"id": model.id, "name": model.name, "version": model.version}
 
 
 def show(model: Model) -> dict[str, Any]:

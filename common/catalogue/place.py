@@ -1,7 +1,12 @@
 """Where in S3 an entry may say that its bytes lie, and where its uploads go."""
 
+from collections.abc import Callable, Collection
+from functools import cache
+from pathlib import Path
 from uuid import UUID
 
+from common import trainers
+from common.config_file import ConfigFile
 from common.errors import Invalid, Violation
 from common.storage import address
 from common.storage.address import Address, BadAddress
@@ -19,16 +24,31 @@ def model_uploads(project: UUID, model: UUID) -> str:
     return f"{project_prefix(project)}models/{model}/"
 
 
-def check_place(uri: str, *, field: str, bucket: str, allowed: list[str]) -> Address:
-    """The address, where it lies in our bucket below one of the prefixes. Raises Invalid."""
+def check_place(
+    uri: str, *, field: str, bucket: str, allowed: list[str], buckets: Collection[str] = ()
+) -> Address:
+    """The address, where it lies in our bucket below one of the prefixes, or in one of the buckets
+    that are allowed to everyone. Raises Invalid."""
     try:
         place = address.parse(uri)
     except BadAddress as wrong:
         raise Invalid([Violation(field, str(wrong))]) from None
+    if place.bucket != bucket and place.bucket in buckets:
+        return place
     if place.bucket != bucket or not place.key.startswith(tuple(allowed)):
         places = " or ".join(f"s3://{bucket}/{prefix}" for prefix in allowed)
         raise Invalid([Violation(field, f"must lie below {places}")])
     return place
+
+
+def allowed_buckets(folder: Path) -> Callable[[], Collection[str]]:
+    """The buckets that trainers.yaml allows now. It is read by the first request that names one."""
+
+    @cache
+    def file() -> ConfigFile[trainers.Trainers]:
+        return ConfigFile(folder / "trainers.yaml", trainers.parse)
+
+    return lambda: file().current().allowed_buckets
 
 
 def check_file_name(name: str, *, field: str) -> str:

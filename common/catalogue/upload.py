@@ -127,6 +127,13 @@ async def begin_parts(
     }
 
 
+async def abort_parts(objects: Objects, prefix: str, name: str, upload_id: str) -> None:
+    """Gives up what was begun. Raises Invalid for a strange name."""
+    key = prefix + place.check_file_name(name, field="name")
+    with suppress(NotFound):
+        await objects.abort_upload(key, upload_id)
+
+
 async def join_parts(
     objects: Objects, prefix: str, name: str, upload_id: str, etags: dict[int, str]
 ) -> Stored:

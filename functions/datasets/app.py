@@ -5,43 +5,46 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Response
 
 from common import target, web
 from common.access.gate import open_gate
 from common.access.settings import Access
 from common.catalogue import body, dataset
+from common.catalogue.files import Files
 from common.catalogue.page import DEFAULT_LIMIT, Page
+from common.catalogue.place import allowed_buckets
 from common.catalogue.preview import GREATEST_LIMIT
 from common.catalogue.session import open_sessions, schema_is_ready
-from common.catalogue.upload import LARGEST_FORM, Wanted
-from common.settings import Database, Storage, load
+from common.catalogue.uploading import upload_routes
+from common.settings import Config, Database, Storage, load
 from common.storage.objects import open_objects
 from common.web import Caller, Deps, Id, Success, ok
 from functions.datasets.handler import Datasets
-from functions.datasets.schema import Dataset, NewDataset, Preview
+from functions.datasets.schema import Dataset, Lineage, NewDataset, Preview
 
 PREFIX = "/llm-ops/v1/catalog/datasets"
 LISTED: dict[int | str, Any] = {200: {"headers": body.LIST_HEADERS}}
 
 routes = web.router(prefix=PREFIX)
-upload_routes = web.router(prefix=PREFIX, body_limit=LARGEST_FORM)
+files = upload_routes(PREFIX, "dataset", Dataset)
 
 
 def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
-    database, storage, access = load(environ, Database, Storage, Access)
+    database, storage, access, config = load(environ, Database, Storage, Access, Config)
+    buckets = allowed_buckets(config.folder)
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[Datasets]:
         async with open_sessions(database) as sessions, open_objects(storage) as objects:
-            yield Datasets(sessions, objects, storage, lambda: datetime.now(UTC))
+            yield Datasets(sessions, Files(objects, storage), buckets, lambda: datetime.now(UTC))
 
     return web.build_app(
         title="datasets",
         lifespan=lifespan,
         ready=lambda deps: schema_is_ready(deps.sessions),
-        routers=[routes, upload_routes],
+        routers=[routes, *files],
         gate=lambda: open_gate(access),
     )
 
@@ -92,26 +95,6 @@ async def preview_dataset(
     return ok(await deps.preview(caller, dataset_id, file, limit))
 
 
-@upload_routes.post(
-    "/{dataset_id:uuid}/upload", response_model=Success[Dataset], openapi_extra=body.FORM
-)
-async def upload_files(deps: Deps, caller: Caller, dataset_id: Id, request: Request) -> Response:
-    kind = request.headers.get("content-type")
-    found = await deps.receive(caller, dataset_id, kind, request.stream())
-    return ok(dataset.show(found), "Uploaded")
-
-
-@routes.post("/{dataset_id:uuid}/uploads", response_model=Success[body.Parts])
-async def begin_upload(
-    deps: Deps, caller: Caller, dataset_id: Id, wanted: body.StartUpload
-) -> Response:
-    begun = await deps.begin_parts(caller, dataset_id, Wanted(wanted.name, wanted.size))
-    return ok(begun | {"complete_url": f"{PREFIX}/{dataset_id}/uploads/complete"})
-
-
-@routes.post("/{dataset_id:uuid}/uploads/complete", response_model=Success[Dataset])
-async def finish_upload(
-    deps: Deps, caller: Caller, dataset_id: Id, done: body.FinishUpload
-) -> Response:
-    found = await deps.join_parts(caller, dataset_id, done.name, done.upload_id, done.etags)
-    return ok(dataset.show(found), "Uploaded")
+@routes.get("/{dataset_id:uuid}/lineage", response_model=Success[Lineage])
+async def read_lineage(deps: Deps, caller: Caller, dataset_id: Id) -> Response:
+    return ok(await deps.lineage(caller, dataset_id))

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from common.catalogue.body import Line, Name, Stored, Text, Uri, Version
+from common.catalogue.body import Line, Made, Name, Named, Stored, Text, Uri, Version
 from common.catalogue.dataset import DatasetType
 from common.web import Id, SnakeBody
 
@@ -50,3 +50,8 @@ class Preview(SnakeBody):
     columns: list[str] | None
     rows: list[Any]
     truncated: bool
+
+
+class Lineage(SnakeBody):
+    dataset: Named
+    made: Made

@@ -5,43 +5,46 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 
 from common import target, web
 from common.access.gate import open_gate
 from common.access.settings import Access
 from common.catalogue import body, model
+from common.catalogue.files import Files
 from common.catalogue.model import ModelStatus
 from common.catalogue.page import DEFAULT_LIMIT, Page
+from common.catalogue.place import allowed_buckets
 from common.catalogue.session import open_sessions, schema_is_ready
-from common.catalogue.upload import LARGEST_FORM, Wanted
-from common.settings import Database, Storage, load
+from common.catalogue.uploading import upload_routes
+from common.settings import Config, Database, Storage, load
 from common.storage.objects import open_objects
 from common.web import Caller, Deps, Id, Success, ok
 from functions.models.handler import Models
-from functions.models.schema import Model, NewModel
+from functions.models.schema import Lineage, Model, NewModel, Receipt
 
 PREFIX = "/llm-ops/v1/catalog/models"
 LISTED: dict[int | str, Any] = {200: {"headers": body.LIST_HEADERS}}
 
 routes = web.router(prefix=PREFIX)
-upload_routes = web.router(prefix=PREFIX, body_limit=LARGEST_FORM)
+files = upload_routes(PREFIX, "model", Model)
 
 
 def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
-    database, storage, access = load(environ, Database, Storage, Access)
+    database, storage, access, config = load(environ, Database, Storage, Access, Config)
+    buckets = allowed_buckets(config.folder)
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[Models]:
         async with open_sessions(database) as sessions, open_objects(storage) as objects:
-            yield Models(sessions, objects, storage, lambda: datetime.now(UTC))
+            yield Models(sessions, Files(objects, storage), buckets, lambda: datetime.now(UTC))
 
     return web.build_app(
         title="models",
         lifespan=lifespan,
         ready=lambda deps: schema_is_ready(deps.sessions),
-        routers=[routes, upload_routes],
+        routers=[routes, *files],
         gate=lambda: open_gate(access),
     )
 
@@ -87,26 +90,11 @@ async def change_status(deps: Deps, caller: Caller, model_id: Id, status: ModelS
     return ok(model.show(await deps.change_status(caller, model_id, status)), "Status changed")
 
 
-@upload_routes.post(
-    "/{model_id:uuid}/upload", response_model=Success[Model], openapi_extra=body.FORM
-)
-async def upload_files(deps: Deps, caller: Caller, model_id: Id, request: Request) -> Response:
-    kind = request.headers.get("content-type")
-    found = await deps.receive(caller, model_id, kind, request.stream())
-    return ok(model.show(found), "Uploaded")
+@routes.get("/{model_id:uuid}/lineage", response_model=Success[Lineage])
+async def read_lineage(deps: Deps, caller: Caller, model_id: Id) -> Response:
+    return ok(await deps.lineage(caller, model_id))
 
 
-@routes.post("/{model_id:uuid}/uploads", response_model=Success[body.Parts])
-async def begin_upload(
-    deps: Deps, caller: Caller, model_id: Id, wanted: body.StartUpload
-) -> Response:
-    begun = await deps.begin_parts(caller, model_id, Wanted(wanted.name, wanted.size))
-    return ok(begun | {"complete_url": f"{PREFIX}/{model_id}/uploads/complete"})
-
-
-@routes.post("/{model_id:uuid}/uploads/complete", response_model=Success[Model])
-async def finish_upload(
-    deps: Deps, caller: Caller, model_id: Id, done: body.FinishUpload
-) -> Response:
-    found = await deps.join_parts(caller, model_id, done.name, done.upload_id, done.etags)
-    return ok(model.show(found), "Uploaded")
+@routes.get("/{model_id:uuid}/receipt", response_model=Success[Receipt])
+async def read_receipt(deps: Deps, caller: Caller, model_id: Id) -> Response:
+    return ok(await deps.receipt(caller, model_id))

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from common.catalogue.body import Line, Name, Uri, Version
+from common.catalogue.body import Line, Made, Name, Named, Uri, Version
 from common.catalogue.model import ModelStatus, ModelType
 from common.web import Id, SnakeBody
 
@@ -40,6 +40,30 @@ class Model(SnakeBody):
     lineage_dataset_ids: list[str]
     evaluation_summary: dict[str, Any] | None
     job_id: UUID | None
+    receipt_sha256: str | None
     created_by: str
     created_at: datetime
     updated_at: datetime
+
+
+class Receipt(SnakeBody):
+    """The signed receipt as it is stored, and the digest that the catalog holds of it."""
+
+    sha256: str
+    receipt: str
+
+
+class MadeFrom(SnakeBody):
+    """The job that made it, its code, the model that it began from, and its data; nulls where
+    people made the entry."""
+
+    job: dict[str, Any] | None
+    code: dict[str, Any] | None
+    base_model: Named | None
+    datasets: list[Named]
+
+
+class Lineage(SnakeBody):
+    model: Named
+    made_from: MadeFrom
+    made: Made

@@ -57,6 +57,10 @@ RULES: dict[tuple[str, str], str] = {
     ("POST", f"{MODEL}/upload"): "member",
     ("POST", f"{MODEL}/uploads"): "member",
     ("POST", f"{MODEL}/uploads/complete"): "member",
+    ("POST", f"{MODEL}/uploads/abort"): "member",
+    ("GET", f"{MODEL}/files"): "viewer",
+    ("GET", f"{MODEL}/lineage"): "viewer",
+    ("GET", f"{MODEL}/receipt"): "viewer",
     ("GET", f"{API}/catalog/receipt-keys"): "caller",
     ("GET", DATASETS): "caller",
     ("POST", DATASETS): "member",
@@ -66,6 +70,9 @@ RULES: dict[tuple[str, str], str] = {
     ("POST", f"{DATASET}/upload"): "member",
     ("POST", f"{DATASET}/uploads"): "member",
     ("POST", f"{DATASET}/uploads/complete"): "member",
+    ("POST", f"{DATASET}/uploads/abort"): "member",
+    ("GET", f"{DATASET}/files"): "viewer",
+    ("GET", f"{DATASET}/lineage"): "viewer",
     # people
     ("GET", PROJECTS): "caller",
     ("POST", PROJECTS): "installation",
@@ -94,6 +101,7 @@ RULES: dict[tuple[str, str], str] = {
     ("GET", f"{JOBS}/live"): "caller",
     ("GET", f"{JOB}/live"): "viewer",
     # operations
+    ("GET", f"{API}/admin/doctor"): "some admin",
     ("GET", f"{API}/admin/retention"): "some admin",
     ("GET", LETTERS): "some admin",
     ("GET", f"{LETTERS}/{{letterId}}"): "admin",
@@ -108,4 +116,4 @@ RULES: dict[tuple[str, str], str] = {
 # A trainer of the job may call these too.
 ALSO_TRAINERS = {("POST", f"{JOB}/metrics")}
 # Who may look at the thing is told 404 about something else than the thing.
-EMPTY = {("GET", f"{DATASET}/preview")}
+EMPTY = {("GET", f"{DATASET}/preview"), ("GET", f"{MODEL}/receipt")}

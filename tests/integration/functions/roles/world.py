@@ -45,6 +45,7 @@ SUBMIT: dict[str, Any] = {
 }
 UPLOAD = {"name": "a.csv", "size": 10}
 UPLOADED = {"name": "a.csv", "upload_id": "none", "parts": [{"part_number": 1, "etag": "e"}]}
+ABORTED = {"name": "a.csv", "upload_id": "none"}
 CODE = {"projectId": str(PROJECT), "digest": f"sha256:{'0' * 64}"}
 SENT = {
     "name": f"{'0' * 32}.tar.gz",
@@ -70,10 +71,12 @@ BODIES: Mapping[tuple[str, str], Callable[[], dict[str, Any]]] = {
     ("POST", f"{MODEL}/upload"): lambda: {"files": FILE},
     ("POST", f"{MODEL}/uploads"): lambda: {"json": UPLOAD},
     ("POST", f"{MODEL}/uploads/complete"): lambda: {"json": UPLOADED},
+    ("POST", f"{MODEL}/uploads/abort"): lambda: {"json": ABORTED},
     ("POST", DATASETS): lambda: {"json": {**HERE, "name": uuid4().hex}},
     ("POST", f"{DATASET}/upload"): lambda: {"files": FILE},
     ("POST", f"{DATASET}/uploads"): lambda: {"json": UPLOAD},
     ("POST", f"{DATASET}/uploads/complete"): lambda: {"json": UPLOADED},
+    ("POST", f"{DATASET}/uploads/abort"): lambda: {"json": ABORTED},
     ("POST", PROJECTS): lambda: {"json": {"name": "vision"}},
     ("PATCH", ONE): lambda: {"json": {"name": "vision"}},
     ("PUT", f"{ONE}/members/{{user}}"): lambda: {"json": {"role": "viewer"}},
