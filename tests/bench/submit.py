@@ -4,7 +4,8 @@ Open loop: a submission is sent when it is due, whether or not those before it w
 its time begins when it was due. They go straight to submit-job, as a Knative route would bring
 them: the laptop's gateway shares its one process with a broker and a cluster, which production has
 not. launch-job and status-sync run beside it, before real Postgres and S3, a broker, and the local
-API server, whose containers end at once and tell nothing: half a minute later they count as failed.
+API server, whose containers end at once and tell nothing. status-sync ticks as often as in
+production. Calls are counted, by a limit that lets twice this rate pass.
 """
 
 import argparse
@@ -40,7 +41,8 @@ from tests.processes import Served, free_port, started_function
 
 RATE, SECONDS, QUICK_SECONDS = 100, 60, 10
 PATIENCE = 60
-TICK_EVERY = 5.0
+TICK_EVERY = 30.0
+LIMITS = f'{{"POST": "{2 * 60 * RATE}/60"}}'
 PATH = "/llm-ops/v1/training/jobs"
 BODY = {
     "jobType": "from_scratch",
@@ -51,7 +53,6 @@ BODY = {
 }
 ENDS_AT_ONCE = "command: ['true']"
 CREATED = "select count(*) from attempts where attempt = 1 and launched_at is not null"
-ENDED = "select count(*) from jobs where completed_at is not null"
 RESULTS = Path(__file__).with_name("results") / "submit.json"
 
 
@@ -75,7 +76,6 @@ def rows(*, quick: bool) -> list[Bound]:
         Bound("submissions not answered 200", found["refused"], "", 0),
         Bound("jobs without exactly one Job", found["not_once"], "", 0),
         Bound("the last Job, after the last submission", found["created_after_s"], "s", PATIENCE),
-        Bound("the last end, after the last submission", found["ended_after_s"], "s", PATIENCE),
     ]
 
 
@@ -86,7 +86,6 @@ async def measure(seconds: int) -> dict[str, float]:
             taken, refused = await offer(stage.submit.address + PATH, RATE * seconds)
             last = time.monotonic()
             created = await _until(stage, CREATED, len(taken) - refused, last)
-            ended = await _until(stage, ENDED, len(taken) - refused, last)
             ticking.cancel()
             launched = await _launches(stage)
             jobs = await stage.pool.fetchval("select count(*) from jobs")
@@ -99,7 +98,6 @@ async def measure(seconds: int) -> dict[str, float]:
         "rows": jobs,
         "not_once": jobs - sum(1 for times in launched.values() if times == 1),
         "created_after_s": round(created, 1),
-        "ended_after_s": round(ended, 1),
     }
 
 
@@ -167,10 +165,11 @@ async def staged(folder: Path) -> AsyncGenerator[Stage]:
             "DATABASE_POOL_SIZE": "8",
             "KUBECONFIG": str(folder / "cluster" / "kubeconfig"),
             "LOG_LEVEL": "error",
+            "RATE_LIMITS": LIMITS,
             "S3_BUCKET": storage.bucket,
             "S3_ENDPOINT_URL": storage.endpoint_url,
             "TRAINER_NAMESPACE": NAMESPACE,
-            "TRAINING_JOB_STATUS_SYNC_INTERVAL": "1",
+            "TRAINING_JOB_STATUS_SYNC_INTERVAL": "20",
         }
         served = [
             await _enter(parts, started_function(name, environ, port=at))

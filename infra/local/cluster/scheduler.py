@@ -1,5 +1,7 @@
 """Binds pods to the node, oldest waiting first, and says why one has to wait."""
 
+import json
+
 from infra.local.cluster import condition
 from infra.local.cluster.events import Recorder
 from infra.local.cluster.moment import Now
@@ -20,7 +22,7 @@ class Scheduler:
         self._now = now
         self._record = recorder
         self._held: dict[Key, Amounts] = {}
-        self._waiting: dict[Key, None] = {}
+        self._waiting: dict[Key, str] = {}
 
     def look(self, key: Key) -> float | None:
         pod = self._store.get(key)
@@ -31,21 +33,24 @@ class Scheduler:
         elif pod["spec"].get("nodeName") == self._node.name:
             self._held[key] = requests(pod)
         elif not pod["spec"].get("nodeName"):
-            self._waiting[key] = None
+            self._waiting[key] = _wish(pod)
             self._try(key, pod)
         return None
 
     def _try_waiting(self) -> None:
-        for key in list(self._waiting):
-            pod = self._store.get(key)
-            if pod:
-                self._try(key, pod)
+        """However many wait: of those that wish for the same, none is asked after one that was
+        refused."""
+        refused = set[str]()
+        for key, wish in list(self._waiting.items()):
+            pod = None if wish in refused else self._store.get(key)
+            if pod and not self._try(key, pod):
+                refused.add(wish)
 
-    def _try(self, key: Key, pod: Json) -> None:
+    def _try(self, key: Key, pod: Json) -> bool:
         objections = self._node.objections(pod, list(self._held.values()))
         if objections:
             self._refuse(key, pod, objections)
-            return
+            return False
         del self._waiting[key]
         self._held[key] = requests(pod)
         pod["spec"]["nodeName"] = self._node.name
@@ -53,6 +58,7 @@ class Scheduler:
         self._store.put(key, pod)
         message = f"Successfully assigned {key.namespace}/{key.name} to {self._node.name}"
         self._record(PODS, pod, "Normal", "Scheduled", message)
+        return True
 
     def _refuse(self, key: Key, pod: Json, objections: list[str]) -> None:
         reasons = ", ".join(f"1 {each}" for each in objections)
@@ -70,6 +76,13 @@ class Scheduler:
         )
         self._store.put(key, pod)
         self._record(PODS, pod, "Warning", "FailedScheduling", message)
+
+
+def _wish(pod: Json) -> str:
+    """All of a pod that decides whether it may run on a node."""
+    spec = pod["spec"]
+    wished = [requests(pod), spec.get("nodeSelector"), spec.get("tolerations")]
+    return json.dumps(wished, default=str, sort_keys=True)
 
 
 def _ended(pod: Json) -> bool:
