@@ -22,7 +22,8 @@ class Quota:
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What live jobs hold now, and the GPU hours of the month: a job's count in the month in which
-    it was submitted, all that it may run while it is live, what it ran once it has ended."""
+    it was submitted, all that it may run while it is live, what it ran once it has ended: the
+    ledger's useful, lost and stalled hours (common/jobs/ledger.py)."""
 
     live_jobs: int
     gpus: int

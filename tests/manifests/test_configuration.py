@@ -10,6 +10,7 @@ from tests.manifests.objects import BASE, read_yaml
 CONFIG = BASE / "config"
 GPU_TYPES: dict[str, list[dict[str, Any]]] = read_yaml(CONFIG / "gpu-types.yaml")
 TRAINERS = read_yaml(CONFIG / "trainers.yaml")
+PRICES = read_yaml(CONFIG / "prices.yaml")
 RETRY = read_yaml(CONFIG / "retry-rules.yaml")
 QUANTITY = re.compile(r"\d+(\.\d+)?(m|Ki|Mi|Gi)?")
 
@@ -31,6 +32,13 @@ class TestGpuTypes:
             assert set(gpu["perGpu"]) == {"cpu", "memory", "sharedMemory"}
             assert all(QUANTITY.fullmatch(amount) for amount in gpu["perGpu"].values())
             assert gpu["maxPerJob"] >= 1
+
+
+class TestPrices:
+    def test_are_given_for_a_core_and_for_each_gpu_type_that_anybody_offers(self) -> None:
+        offered = {gpu["id"] for gpus in GPU_TYPES.values() for gpu in gpus}
+        assert set(PRICES["perHour"]) == {"cpu", *offered}
+        assert PRICES["currency"]
 
 
 class TestTrainers:

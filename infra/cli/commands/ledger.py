@@ -33,7 +33,7 @@ def ledger(
     cursor: str | None,
 ) -> None:
     """Say where GPU hours went: useful, lost, stalled, queued; and what they cost."""
-    span = {"projectId": project, "groupBy": by, "from": _moment(since), "to": _moment(until)}
+    span = {"projectId": project, "groupBy": by, "from": moment(since), "to": moment(until)}
     with session.client() as client:
         page = client.ledger(**span, limit=limit, cursor=cursor)
     output = session.output
@@ -48,7 +48,7 @@ def ledger(
             output.notice(notice)
 
 
-def _moment(day: str | None) -> str | None:
+def moment(day: str | None) -> str | None:
     """A day begins at midnight, UTC."""
     return f"{day}T00:00:00Z" if day and "T" not in day else day
 
