@@ -12,10 +12,12 @@ from infra.cli import exit_codes
 from infra.cli.commands import (
     audit,
     catalog,
+    datasets,
     dead_letters,
     follow,
     jobs,
     ledger,
+    models,
     projects,
     retention,
     stack,
@@ -53,7 +55,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         submit.cancel,
         submit.resubmit,
     ],
-    "Catalog": [catalog.gpu_types, catalog.models, catalog.datasets],
+    "Catalog": [catalog.gpu_types, models.models, datasets.datasets],
     "People": [projects.projects, token.token],
     "Administration": [
         audit.audit,
