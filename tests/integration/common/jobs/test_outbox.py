@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Literal
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -144,6 +145,22 @@ class TestOutbox:
         assert await outbox.publish_events(pool, publisher.publish, now=NOW + SOON) == 1
         first, second = broker.taken
         assert first == second
+
+    async def test_sends_what_came_while_it_was_sending(
+        self, pool: asyncpg.Pool, broker: Broker, publisher: Publisher
+    ) -> None:
+        sender = outbox.Outbox(pool, publisher.publish, lambda: NOW)
+        written: list[str] = []
+        for _ in range(4):
+            await make_job(pool)
+            fresh = [event for event in await ids(pool, published=False) if event not in written]
+            written += fresh
+            sender.send_soon([UUID(event) for event in fresh])
+
+        await sender.close(grace=30)
+
+        assert sorted(event.id for event in broker.taken) == sorted(written)
+        assert sorted(await ids(pool, published=True)) == sorted(written)
 
     async def test_carries_each_jobs_numbers_in_order_and_without_gap(
         self, pool: asyncpg.Pool, broker: Broker, publisher: Publisher
