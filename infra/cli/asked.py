@@ -62,17 +62,24 @@ def compose(asked: Asked) -> JsonObject:
 
 
 def checkpoint(client: Client, named: str) -> JsonObject:
-    """`JOB` for its newest checkpoint, `JOB:NAME` for one by its name or the start of its id."""
+    """`JOB` for its newest checkpoint, `JOB:NAME` for the newest of this name, or the
+    one whose id begins so. Raises UsageFault."""
     job, _, wanted = named.partition(":")
     job_id = find_job(client, job)
     if not wanted:
         return {"jobId": job_id}
     known = client.checkpoints(job_id)
-    found = [each for each in known if wanted == each["name"] or each["id"].startswith(wanted)]
+    found = [each for each in known if _is_called(each, wanted)]
     if not found:
         there = ", ".join(each["name"] for each in known) or "none"
         raise UsageFault(f"{job} has no checkpoint {wanted}; it has: {there}.")
     return {"jobId": job_id, "id": found[-1]["id"]}
+
+
+def _is_called(checkpoint: JsonObject, wanted: str) -> bool:
+    """Names are kept with the start of their digest in front."""
+    name: str = checkpoint["name"]
+    return name == wanted or name.endswith(f"-{wanted}") or checkpoint["id"].startswith(wanted)
 
 
 def _single_values(request: JsonObject, asked: Asked) -> None:

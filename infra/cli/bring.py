@@ -37,7 +37,8 @@ def bring(
         raise UsageFault(f"{folder} has no file {entrypoint} that would be packed.")
     with tempfile.TemporaryFile() as archive:
         packed = folders.pack(folder, names, archive)
-        say(f"Packed {packed.files} files into {words.size(packed.size)}.")
+        files = "1 file" if packed.files == 1 else f"{packed.files} files"
+        say(f"Packed {files} into {words.size(packed.size)}.")
         kept = client.begin_source(packed.digest, packed.size, project_id=project_id)
         upload = kept["upload"]
         if upload is None:

@@ -28,6 +28,18 @@ import needed, sklearn
 print("trained with", needed.NUMBER, sys.argv[1:], os.environ["GREETING"])
 pathlib.Path(os.environ["OUTPUT_DIR"], "model.txt").write_text("weights")
 """
+RESUMING = """
+import pathlib
+import eventrain_trainer as et
+run = et.start()
+found = run.resume()
+print("resumed from", found.path.read_text() if found else None)
+for epoch in () if found else (1, 2):
+    path = pathlib.Path(f"epoch-{epoch}.ckpt")
+    path.write_text(f"after {epoch}")
+    run.checkpoint(path, epoch=epoch)
+run.finish()
+"""
 SEEN = {"climbs out", "is absolute", "a link to a file outside"}
 HOSTILE_HERE = [each for each in HOSTILE if each[0] in SEEN]
 
@@ -70,6 +82,12 @@ def brought(user: User, content: bytes) -> dict[str, Any]:
     return {"uri": kept["uri"], "digest": kept["digest"]}
 
 
+def submitted(command: subprocess.CompletedProcess[str]) -> str:
+    found = re.findall(r"Submitted (\S+)\.", command.stdout)
+    assert found, command.stderr
+    return found[0]
+
+
 def run(user: User, source: dict[str, Any]) -> dict[str, Any]:
     trainer = {"framework": "sklearn", "entrypoint": "train.py", "source": source}
     job = user.submit(trainer=trainer, autoRegisterOutputModel=False)
@@ -86,7 +104,7 @@ class TestAFolderOfCode:
         words = ("submit", str(folder), "--entrypoint", "train.py", *offline)
         first = eventrain(*words, *more)
         again = eventrain(*words, "--dry-run", *more)
-        job_id = re.findall(r"Submitted (\S+)\.", first.stdout)[0]
+        job_id = submitted(first)
         job = user.wait(job_id, seconds=90)
 
         assert job["status"] == "succeeded", job
@@ -96,6 +114,21 @@ class TestAFolderOfCode:
         assert job["labels"] == {"team": "a"}
         artifacts = user.pages(f"/training/jobs/{job_id}/artifacts", "artifacts")
         assert [each["name"] for each in artifacts] == ["model.txt"]
+
+    def test_goes_on_from_the_checkpoint_of_an_ended_job_that_one_chooses(
+        self, eventrain: Command, user: User, folder: Path
+    ) -> None:
+        (folder / "train.py").write_text(RESUMING)
+        (folder / "requirements.txt").unlink()
+        words = ("submit", str(folder), "-e", "train.py")
+        first = submitted(eventrain(*words))
+        assert user.wait(first)["status"] == "succeeded"
+        second = submitted(eventrain(*words, "--from", f"{first}:epoch-1.ckpt"))
+        unknown = eventrain(*words, "--from", f"{first}:epoch-9.ckpt")
+
+        assert user.wait(second)["status"] == "succeeded"
+        assert "resumed from after 1" in eventrain("logs", second).stdout
+        assert "has no checkpoint epoch-9.ckpt" in unknown.stderr
 
     def test_is_refused_by_field_when_its_commit_is_not_pinned(self, user: User) -> None:
         source = {"uri": "git+https://example.com/a/b@main"}

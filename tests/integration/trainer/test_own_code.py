@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
@@ -11,9 +12,9 @@ from typing import Any
 
 import pytest
 from eventrain_trainer.checkout import Repository, check_out, parse
-from eventrain_trainer.child import Watch
+from eventrain_trainer.child import StopAsked, Watch
 from eventrain_trainer.hub import Hub
-from eventrain_trainer.preparation import CannotPrepare
+from eventrain_trainer.preparation import CannotPrepare, must
 from eventrain_trainer.session import Session
 from eventrain_trainer.settings import Settings
 
@@ -168,6 +169,17 @@ def watch(plane: ControlPlane, tmp_path: Path) -> Any:
     hub = Hub(session)
     yield Watch(SimpleQueue(), session, hub, 8.0)
     hub.close()
+
+
+class TestAStop:
+    def test_that_comes_before_training_reaches_what_prepares_it(self, watch: Watch) -> None:
+        watch.news.put(StopAsked("SIGTERM"))
+        ended = watch.run([sys.executable, "-c", "import time; time.sleep(600)"], os.environ)
+
+        with pytest.raises(CannotPrepare, match="stopped: SIGTERM") as stopped:
+            must(ended, "requirements.txt could not be installed")
+        ending = stopped.value.ending
+        assert (ending.error_class, ending.exit_code) == ("transient", 143)
 
 
 class TestACommit:
