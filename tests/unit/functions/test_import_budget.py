@@ -22,6 +22,7 @@ BUDGETS = {
     "jobs": 715,
     "history": 720,
     "submit_job": 730,
+    "sources": 600,
     "models": 900,
     "datasets": 900,
     "register_model": 905,
