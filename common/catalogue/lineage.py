@@ -1,6 +1,5 @@
 """What an entry was made of, and what was made of it; of the entry's own project only."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -15,8 +14,6 @@ from common.tables.model import Model
 
 MOST = 100
 MOST_TOLD = 20
-# A session's driver gives these as text.
-JSON = ("hyperparameters", "source", "args", "base_model")
 
 
 async def of_model(session: AsyncSession, model: Model) -> dict[str, Any]:
@@ -68,7 +65,7 @@ async def _check(session: AsyncSession, name: str, *asked: Any) -> None:
 def _made_from(job: Mapping[str, Any] | None, datasets: list[dict[str, Any]]) -> dict[str, Any]:
     if job is None:
         return {"job": None, "code": None, "base_model": None, "datasets": datasets}
-    told = dict(job) | {name: json.loads(job[name] or "null") for name in JSON}
+    told = dict(job)
     code = {name: told.pop(name) for name in ("framework", "image", "source", "entrypoint", "args")}
     base = told.pop("base_model")
     return {"job": told, "code": code, "base_model": base, "datasets": datasets}

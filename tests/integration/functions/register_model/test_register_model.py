@@ -20,7 +20,7 @@ from common.storage.objects import Objects
 from common.tokens.keyring import KeyRing
 from eventing.catalogue import EventType, schema
 from functions.register_model.app import create_app
-from functions.register_model.handler import Deps, Wish, register_due, register_model
+from functions.register_model.handler import MOST_TRIES, Deps, Wish, register_due, register_model
 from tests.catalogue import OTHER_PROJECT, bearer, caller, keys, with_storage
 from tests.jobs import NOW, PROJECT, apply, make_dataset, make_job
 from tests.keys import ring_json
@@ -380,3 +380,49 @@ class TestRegisterModel:
         answer = await ask(client, await make_job(pool, Status.SUCCEEDED), **{field: value})
         assert answer.status_code == 422
         assert answer.json()["data"]["errors"][0]["field"].startswith(field)
+
+
+class Broken:
+    """A store that fails as nobody foresaw."""
+
+    def walk(self, prefix: str) -> Any:
+        raise RuntimeError("a bug")
+
+
+class TestAnUnforeseenFailure:
+    async def test_is_tried_a_few_times_then_told_and_may_be_asked_for_again(
+        self, deps: Deps, client: httpx.AsyncClient, pool: asyncpg.Pool, objects: Objects
+    ) -> None:
+        job_id = await succeeded(pool, objects, "a")
+        broken: Any = Broken()
+        for tried in range(1, MOST_TRIES + 1):
+            assert await work_state(pool, job_id) == "due", tried
+            await make_due(pool, job_id)
+            await register_due(job_id, deps=replace(deps, objects=broken))
+        assert await work_state(pool, job_id) == "dead"
+        error = "select last_error from work where kind = 'register' and job_id = $1"
+        assert await pool.fetchval(error, job_id) == "RuntimeError: a bug"
+        assert "nobody foresaw" in (await job_row(pool, job_id))["status_reason"]
+        assert (await ask(client, job_id, modelVersion=uuid4().hex[:8])).status_code == 200
+        assert (await job_row(pool, job_id))["status_reason"] is None
+
+
+class TestReservations:
+    async def test_are_not_kept_where_nothing_can_be_registered(
+        self, client: httpx.AsyncClient, pool: asyncpg.Pool, objects: Objects
+    ) -> None:
+        job_id = await succeeded(pool, objects)
+        assert (await ask(client, job_id, modelName="in vain")).status_code == 409
+        held = "select count(*) from model_reservations where name = 'in-vain'"
+        assert await pool.fetchval(held) == 0
+
+    async def test_of_other_names_are_given_back_with_what_lies_there(
+        self, client: httpx.AsyncClient, pool: asyncpg.Pool, objects: Objects
+    ) -> None:
+        job_id = await succeeded(pool, objects, "a", auto_register=False)
+        own = (await job_row(pool, job_id))["output_model_name"]
+        await objects.put_bytes(f"models/{own}/1/half", b"copied")
+        assert (await ask(client, job_id, modelName=f"w {uuid4().hex}")).status_code == 200
+        held = "select count(*) from model_reservations where job_id = $1"
+        assert await pool.fetchval(held, job_id) == 1
+        assert await keys(objects, f"models/{own}/1/") == []
