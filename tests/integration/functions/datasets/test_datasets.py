@@ -1,6 +1,7 @@
 """The catalog of datasets on a real Postgres and a real S3 server."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -290,3 +291,15 @@ async def post_form(
         content=form,
         headers={"content-type": "multipart/form-data; boundary=b"},
     )
+
+
+async def test_a_place_may_lie_in_a_bucket_that_is_allowed_to_everyone(
+    environ: dict[str, str], storage: Storage, tmp_path: Path
+) -> None:
+    shipped = (Path(environ["CONFIG_DIR"]) / "trainers.yaml").read_text(encoding="utf-8")
+    (tmp_path / "trainers.yaml").write_text(f"{shipped}\nallowedBuckets: [shared-data]\n")
+    allowing = with_storage(environ, storage) | {"CONFIG_DIR": str(tmp_path)}
+    async with caller(create_app(allowing)) as client:
+        for bucket, status in (("shared-data", 200), ("elsewhere", 422)):
+            wanted = {"name": uuid4().hex, "storage_uri": f"s3://{bucket}/corpus/"}
+            assert (await client.post(PATH, json=wanted)).status_code == status
