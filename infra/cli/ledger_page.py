@@ -14,7 +14,8 @@ KINDS = ("useful", "lost", "stalled", "queued")
 def listed(page: Ledger) -> Table:
     """A line for GPUs and one for CPU cores, where a group used both."""
     heads = (heading.upper() for heading in KINDS)
-    made = table(page["groupBy"].upper(), "JOBS", "HOURS OF", *heads, f"COST {page['currency']}")
+    group = "GPU TYPE" if page["groupBy"] == "gpuType" else page["groupBy"].upper()
+    made = table(group, "JOBS", "HOURS OF", *heads, f"COST {page['currency']}")
     for entry in page["ledger"]:
         for place, (of, hours) in enumerate(_used(entry)):
             first = place == 0

@@ -43,7 +43,7 @@ BODIES = ["{}", "{}"]
 STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "lock_jobs": ("jobs", [IDS]),
     "hold_jobs": ("jobs", [rows(waiting_for="x")]),
-    "note_jobs": ("jobs", [rows(status="pending")]),
+    "note_jobs": ("jobs", [rows(status="pending"), NOW]),
     "record_heartbeats": ("beats", [IDS, BOTH, BOTH, BODIES, BODIES, NOW]),
     "change_beats": ("beats", [rows(open=True, waiting=True, command="stop")]),
     "change_attempts": ("attempts", [rows(launched_at=NOW)]),
@@ -125,7 +125,7 @@ class Crowd:
 
     async def note(self, turn: int) -> None:
         noted = [{"job_id": j, "attempt": a, "status": "running"} for j, a in await self.some()]
-        await self._pool.execute(statement("note_jobs"), noted)
+        await self._pool.execute(statement("note_jobs"), noted, NOW)
         await self._pool.execute(statement("note_attempts"), noted)
 
     async def _apply(self, jobs: Sequence[tuple[UUID, int]], trigger: Trigger) -> None:
