@@ -1,6 +1,6 @@
 """What happens in Eventrain: every event type, who says it, and the schema of its data.
 
-Who listens is said by the Triggers beside this file; a test pairs the two.
+Who listens is said here too, and by the Triggers beside this file; a test pairs the two.
 """
 
 import json
@@ -62,6 +62,13 @@ _ROWS = (
 )
 
 CATALOGUE: Mapping[EventType, Definition] = {row.type: row for row in _ROWS}
+
+LISTENERS: Mapping[str, frozenset[EventType]] = {
+    "launch-job": frozenset({EventType.JOB_SUBMITTED, EventType.JOB_RETRY_SCHEDULED}),
+    "notify": frozenset(EventType) - {EventType.SYNC_REQUESTED},
+    "register-model": frozenset({EventType.JOB_SUCCEEDED}),
+    "status-sync": frozenset({EventType.SYNC_REQUESTED}),
+}
 
 
 def schema(type_: EventType) -> dict[str, Any]:

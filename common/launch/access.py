@@ -21,13 +21,14 @@ TOKEN_AGE = 60.0
 
 @dataclass(frozen=True)
 class Access:
-    """The server's address, whom it may be, and who we are. A token in a file is read again while
-    we run, for the kubelet renews it."""
+    """The server's address, whom it may be, and who we are, at home in which namespace. A token in
+    a file is read again while we run, for the kubelet renews it."""
 
     server: str
     tls: ssl.SSLContext | bool = True
     token: str | None = None
     token_file: Path | None = None
+    namespace: str = "default"
 
 
 def load(kubeconfig: Path | None, environ: Mapping[str, str]) -> Access:
@@ -64,7 +65,10 @@ def _in_cluster(environ: Mapping[str, str]) -> Access:
         raise SettingsError(["KUBECONFIG is not set, and this is no pod with a service account"])
     shown = f"[{host}]" if ":" in host else host
     tls = ssl.create_default_context(cafile=SERVICE_ACCOUNT / "ca.crt")
-    return Access(f"https://{shown}:{port}", tls, token_file=SERVICE_ACCOUNT / "token")
+    home = SERVICE_ACCOUNT / "namespace"
+    namespace = home.read_text(encoding="utf-8").strip() if home.exists() else "default"
+    token_file = SERVICE_ACCOUNT / "token"
+    return Access(f"https://{shown}:{port}", tls, token_file=token_file, namespace=namespace)
 
 
 def _from_kubeconfig(path: Path) -> Access:
@@ -84,6 +88,7 @@ def _from_kubeconfig(path: Path) -> Access:
         _tls(cluster, user, path.parent) if server.startswith("https:") else True,
         user.get("token"),
         path.parent / token_file if token_file else None,
+        context.get("namespace") or "default",
     )
 
 

@@ -15,7 +15,7 @@ from common.launch.access import Access, Bearer
 from common.launch.pipe import Pipe
 
 Json = dict[str, Any]
-Kind = Literal["jobs", "secrets", "pods"]
+Kind = Literal["jobs", "secrets", "pods", "triggers"]
 T = TypeVar("T")
 
 PAGE = 500
@@ -27,7 +27,12 @@ UNPACKED = {"accept-encoding": "identity"}
 LATER = frozenset({401, 408, 409, 410, 429})
 QUOTA = "exceeded quota"
 
-_PREFIX: Mapping[Kind, str] = {"jobs": "/apis/batch/v1", "secrets": "/api/v1", "pods": "/api/v1"}
+_PREFIX: Mapping[Kind, str] = {
+    "jobs": "/apis/batch/v1",
+    "secrets": "/api/v1",
+    "pods": "/api/v1",
+    "triggers": "/apis/eventing.knative.dev/v1",
+}
 
 
 class Position(msgspec.Struct):
@@ -64,7 +69,7 @@ class Refused(Exception):
 
 
 class Cluster:
-    """Jobs, Secrets and Pods of one namespace. Listings may have a client of their own."""
+    """Jobs, Secrets, Pods and Triggers of one namespace. Listings may have a client of their own."""
 
     def __init__(
         self,

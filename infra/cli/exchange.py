@@ -110,7 +110,12 @@ class Exchange:
         )
         may_repeat = method in REPEATABLE if repeatable is None else repeatable
         response = self._send(request, may_repeat)
-        return _open(response, self.address), response.headers.get(NEXT_CURSOR)
+        return opened(response, self.address), response.headers.get(NEXT_CURSOR)
+
+    def answer(self, path: str) -> httpx.Response:
+        """Whatever is answered, for who looks at more than the envelope. Raises Unreachable."""
+        request = self._http.build_request("GET", path, headers=_trace_headers())
+        return self._send(request, may_repeat=True)
 
     def listen(
         self, path: str, *, params: Mapping[str, Any] | None = None, last: str | None = None
@@ -124,7 +129,7 @@ class Exchange:
             with self._http.stream("GET", path, params=given, headers=headers) as response:
                 if not response.headers.get("Content-Type", "").startswith(EVENT_STREAM):
                     response.read()
-                    _open(response, self.address)
+                    opened(response, self.address)
                     raise ServerFault("Nothing is streamed there.", status=response.status_code)
                 yield from _told(response.iter_lines())
         except httpx.TransportError as error:
@@ -165,7 +170,8 @@ def _told(lines: Iterator[str]) -> Iterator[Told]:
         fields = {}
 
 
-def _open(response: httpx.Response, address: str) -> Any:
+def opened(response: httpx.Response, address: str) -> Any:
+    """The `data` of this answer. Raises what its refusal means."""
     request_id = response.headers.get("X-Request-Id")
     envelope = _envelope(response)
     if envelope is None:

@@ -14,6 +14,7 @@ from infra.cli.commands import (
     catalog,
     datasets,
     dead_letters,
+    doctor,
     follow,
     jobs,
     ledger,
@@ -64,7 +65,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         dead_letters.dead_letters,
         retention.retention,
     ],
-    "Other": [version],
+    "Other": [doctor.doctor, version],
 }
 ADVICE = {
     401: "Set EVENTRAIN_TOKEN to a token that is valid there.",

@@ -6,7 +6,7 @@ is not delivered when the stack ends is gone: events only wake, the database rem
 
 import asyncio
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -73,12 +73,15 @@ class Broker:
         session: aiohttp.ClientSession,
         *,
         report: Callable[[str], None],
+        applied: Container[str],
         timing: Timing = at_once,
     ) -> None:
+        """A Trigger delivers for as long as its name is among those that are `applied`."""
         self._triggers = tuple(triggers)
         self._functions = functions
         self._session = session
         self._report = report
+        self._applied = applied
         self._timing = timing
         self._pending: set[asyncio.Task[None]] = set()
         for trigger in self._triggers:
@@ -96,7 +99,7 @@ class Broker:
         if len(self._pending) >= MOST_PENDING:
             return False
         for trigger in self._triggers:
-            if trigger.wants(event.attributes):
+            if trigger.name in self._applied and trigger.wants(event.attributes):
                 for delay in self._timing(event, trigger.name):
                     task = asyncio.create_task(self._serve(trigger, event, delay))
                     self._pending.add(task)

@@ -8,6 +8,7 @@ from pathlib import Path
 from infra.local.cluster import Cluster, Faults, Image
 from infra.local.home import Home, write_private
 from infra.local.network import Server, bind
+from infra.local.trigger_api import TriggerApi
 
 TRAINER_PREFIX = "trainer-"
 DEFAULT_CAPACITY = {"cpu": str(os.cpu_count() or 1), "memory": "8Gi", "pods": "110"}
@@ -19,12 +20,15 @@ class Kubernetes:
         home: Home,
         *,
         clone: Path,
+        namespace: str,
         namespaces: Iterable[str],
         capacity: Mapping[str, str] | None,
         token: str,
+        triggers: TriggerApi,
         faults: Faults | None = None,
     ) -> None:
         self._home = home
+        self._namespace = namespace
         self.cluster = Cluster(
             home.folder_of("cluster"),
             images=images_of(clone),
@@ -32,6 +36,7 @@ class Kubernetes:
             token=token,
             faults=faults,
             namespaces=namespaces,
+            routes=triggers.routes(),
         )
         self._server = Server(self.cluster.app, bind())
 
@@ -51,7 +56,7 @@ class Kubernetes:
     def environment(self) -> dict[str, str]:
         """What a function with a service-account token finds instead of one."""
         file = self._home / "kubeconfig.yaml"
-        write_private(file, self.cluster.kubeconfig(self._server.address))
+        write_private(file, self.cluster.kubeconfig(self._server.address, self._namespace))
         return {"KUBECONFIG": str(file)}
 
 

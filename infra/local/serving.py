@@ -1,7 +1,7 @@
 """What the manifests become: functions, and the gateway, broker and clock that call them."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from socket import socket
 
@@ -43,6 +43,7 @@ class Serving:
         found: Manifests,
         *,
         doors: Doors,
+        applied: Container[str],
         roster: Roster,
         report: Callable[[str], None],
     ) -> None:
@@ -50,6 +51,7 @@ class Serving:
         self._home = home
         self._found = found
         self._doors = doors
+        self._applied = applied
         self._roster = roster
         self._report = report
         self._parts = contextlib.AsyncExitStack()
@@ -94,7 +96,12 @@ class Serving:
         brokers = {_name(broker): broker for broker in self._found.brokers}
         triggers = [trigger.read(found, brokers) for found in self._found.triggers]
         return Broker(
-            triggers, self.functions, session, report=self._report, timing=self._settings.timing
+            triggers,
+            self.functions,
+            session,
+            report=self._report,
+            applied=self._applied,
+            timing=self._settings.timing,
         )
 
     def _make_clock(self, broker: Broker) -> Clock:

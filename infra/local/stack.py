@@ -31,6 +31,7 @@ from infra.local.roster import Roster
 from infra.local.serving import Doors, Serving
 from infra.local.settings import StackSettings
 from infra.local.stores import Stores
+from infra.local.trigger_api import TriggerApi
 
 WATCH_SECONDS = 5.0
 MIGRATION = (sys.executable, "-m", "common.migrate")
@@ -128,8 +129,9 @@ class Stack:
         credentials = credential.load_or_make(self.home / "secrets.json")
         await self._start_stores(credentials)
         await self._migrate()
-        await self._start_kubernetes(found, credentials)
-        await self._start_serving(found, doors, credentials)
+        triggers = TriggerApi(found.triggers)
+        await self._start_kubernetes(found, triggers, credentials)
+        await self._start_serving(found, doors, triggers, credentials)
         self._write_client(credentials)
         watch = asyncio.create_task(self._watch())
         self._parts.callback(watch.cancel)
@@ -167,13 +169,17 @@ class Stack:
         if code != 0:
             raise PartFailed(f"The migration failed: {process.log_tail(log)} (see {log})")
 
-    async def _start_kubernetes(self, found: Manifests, credentials: Credentials) -> None:
+    async def _start_kubernetes(
+        self, found: Manifests, triggers: TriggerApi, credentials: Credentials
+    ) -> None:
         self.kubernetes = Kubernetes(
             self.home,
             clone=self.settings.clone,
+            namespace=found.namespace,
             namespaces=found.namespaces,
             capacity=self.settings.capacity,
             token=credentials.cluster_token,
+            triggers=triggers,
             faults=self.settings.faults,
         )
         self._kills.append(self.kubernetes.kill)
@@ -181,7 +187,7 @@ class Stack:
         await self.kubernetes.start()
 
     async def _start_serving(
-        self, found: Manifests, doors: Doors, credentials: Credentials
+        self, found: Manifests, doors: Doors, triggers: TriggerApi, credentials: Credentials
     ) -> None:
         self._report("Starting the gateway, the broker and the clock")
         configuration = values.config_map(
@@ -201,6 +207,7 @@ class Stack:
             self.home,
             found,
             doors=doors,
+            applied=triggers,
             roster=self._roster,
             report=self._report,
         )

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from eventing.catalogue import CATALOGUE, SCHEMAS, EventType, schema
+from eventing.catalogue import CATALOGUE, LISTENERS, SCHEMAS, EventType, schema
 from tests.manifests.objects import BASE, Manifest, at, label, name_of, of_kind, services
 
 EVENTING = "eventing.knative.dev"
@@ -69,6 +69,12 @@ class TestTrigger:
         ours = types_of(trigger["spec"]["filters"]) - {"dev.knative.sources.ping"}
         assert ours
         assert ours <= set(EventType)
+
+    def test_brings_what_the_catalogue_says_that_its_subscriber_awaits(
+        self, trigger: Manifest
+    ) -> None:
+        ours = types_of(trigger["spec"]["filters"]) - {"dev.knative.sources.ping"}
+        assert set(LISTENERS[name_of(trigger)]) == ours
 
     def test_has_the_name_of_its_subscriber(self, trigger: Manifest) -> None:
         assert trigger["spec"]["subscriber"]["ref"]["name"] == name_of(trigger)

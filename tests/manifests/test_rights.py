@@ -1,4 +1,4 @@
-"""Who may do what among the trainers: each verb that the code calls, and no other."""
+"""Who may do what in the cluster: each verb that the code calls, and no other."""
 
 import ast
 from collections.abc import Iterator
@@ -11,7 +11,9 @@ from tests.manifests.objects import ROOT, at, name_of, of_kind
 RBAC = "rbac.authorization.k8s.io"
 ROLES = of_kind("Role", RBAC)
 LAUNCH, SYNC = ROOT / "common" / "launch", ROOT / "common" / "sync"
-CODE = {"launch-job": [LAUNCH], "status-sync": [LAUNCH, SYNC]}
+DOCTOR = ROOT / "common" / "doctor"
+CODE = {"doctor": [DOCTOR], "launch-job": [LAUNCH], "status-sync": [LAUNCH, SYNC]}
+GROUPS = {"jobs": "batch", "triggers": "eventing.knative.dev"}
 # The methods of common.launch.cluster, and the one function that hands a kind on to them.
 VERBS = {
     "create": "create",
@@ -21,7 +23,7 @@ VERBS = {
     "delete": "delete",
     "_adopt": "get",
 }
-KINDS = {"jobs", "secrets", "pods"}
+KINDS = {"jobs", "secrets", "pods", "triggers"}
 Right = tuple[str, str]
 
 
@@ -58,9 +60,12 @@ def test_a_role_grants_what_the_code_calls_and_nothing_else(role: str) -> None:
     assert granted(role) == called
 
 
-def test_rights_are_given_to_the_two_that_call_kubernetes_and_in_one_namespace() -> None:
-    assert {name_of(role) for role in ROLES} == set(CODE)
-    assert {role["metadata"]["namespace"] for role in ROLES} == {"eventrain-trainers"}
+def test_rights_are_given_to_those_that_call_kubernetes_and_each_in_one_namespace() -> None:
+    assert {name_of(role): role["metadata"]["namespace"] for role in ROLES} == {
+        "doctor": "eventrain",
+        "launch-job": "eventrain-trainers",
+        "status-sync": "eventrain-trainers",
+    }
     assert not of_kind("ClusterRole", RBAC)
     assert not of_kind("ClusterRoleBinding", RBAC)
 
@@ -68,7 +73,7 @@ def test_rights_are_given_to_the_two_that_call_kubernetes_and_in_one_namespace()
 def test_a_role_names_each_group_resource_and_verb() -> None:
     for rule in at(ROLES, "rules"):
         assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
-        assert rule["apiGroups"] == (["batch"] if "jobs" in rule["resources"] else [""])
+        assert {GROUPS.get(each, "") for each in rule["resources"]} == set(rule["apiGroups"])
 
 
 def test_nobody_may_list_secrets() -> None:

@@ -63,6 +63,7 @@ CONTRACT = {
     ("GET", f"{API}/catalog/datasets/{ID}/files"): "datasets",
     ("GET", f"{API}/catalog/datasets/{ID}/lineage"): "datasets",
     ("GET", f"{API}/catalog/datasets/{ID}/preview"): "datasets",
+    ("GET", f"{API}/admin/doctor"): "doctor",
     ("GET", f"{API}/admin/retention"): "retention",
     ("GET", f"{API}/admin/dead-letters"): "dead-letter",
     ("GET", f"{API}/admin/dead-letters/2026-01-01-{ID}"): "dead-letter",

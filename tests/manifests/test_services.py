@@ -8,7 +8,7 @@ from tests.manifests.objects import Manifest, at, connections, label, name_of, o
 
 HOT = {"heartbeat", "event"}
 STREAMS = {"live"}
-CALLS_KUBERNETES = {"launch-job", "status-sync"}
+CALLS_KUBERNETES = {"doctor", "launch-job", "status-sync"}
 POD = "spec/template/spec"
 NOT_IN_BASE = {
     "nodeSelector",

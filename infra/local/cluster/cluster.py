@@ -17,6 +17,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from infra.local.cluster import deletion, events, pod_status
@@ -55,9 +56,11 @@ class Cluster:
         node_labels: Mapping[str, str] | None = None,
         node_taints: Iterable[Mapping[str, str]] = (),
         host: Mapping[str, str] | None = None,
+        routes: Iterable[BaseRoute] = (),
         now: Now = utc_now,
     ) -> None:
-        """`host` is the environment that PATH and LANG come from, by default this process's."""
+        """`host` is the environment that PATH and LANG come from, by default this process's;
+        `routes` lead to what the API offers beside the objects of its own."""
         folder = folder.resolve()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.faults = faults or Faults()
@@ -71,10 +74,11 @@ class Cluster:
         labels = {**Node(capacity).labels, **(node_labels or {})}
         self._node = Node(capacity, labels, tuple(node_taints))
         self._control: ControlPlane | None = None
-        self.app = self._build_app()
+        self.app = self._build_app(routes)
 
-    def kubeconfig(self, address: str) -> str:
-        return write_kubeconfig(address, self._token, min(self.objects.namespaces))
+    def kubeconfig(self, address: str, namespace: str | None = None) -> str:
+        home = namespace or min(self.objects.namespaces)
+        return write_kubeconfig(address, self._token, home)
 
     async def start(self) -> None:
         record = events.recorder(self.store, self._now)
@@ -150,10 +154,10 @@ class Cluster:
             raise RuntimeError("the cluster was not started")
         return self._control
 
-    def _build_app(self) -> ASGIApp:
+    def _build_app(self, others: Iterable[BaseRoute]) -> ASGIApp:
         routes = api_routes(self.objects, lambda pod, params: read_log(self._pods, pod, params))
         app = Starlette(
-            routes=[*routes, *fault_routes(self)],
+            routes=[*routes, *fault_routes(self), *others],
             exception_handlers={Refused: answer_refused, HTTPException: answer_http_error},
         )
         app.router.redirect_slashes = False

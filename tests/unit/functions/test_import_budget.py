@@ -28,6 +28,7 @@ BUDGETS = {
     "register_model": 905,
     "dead_letter": 720,
     "retention": 730,
+    "doctor": 830,
     "projects": 600,
     "tokens": 600,
     "audit": 600,

@@ -17,6 +17,7 @@ from infra.local.roster import Roster
 from infra.local.service import Values
 from infra.local.serving import Doors, Serving
 from infra.local.settings import StackSettings
+from infra.local.trigger_api import TriggerApi
 from tests.integration.infra.local.clone import Clone
 
 
@@ -48,11 +49,13 @@ def serve(clone: Clone, tmp_path: Path) -> Serve:
         home.open()
         whole = StackSettings(home=home.folder, clone=clone.folder, **{"tick": None, **settings})
         doors = Doors(gateway=bind(), broker=bind())
+        found = manifests.load(clone.folder)
         serving = Serving(
             whole,
             home,
-            manifests.load(clone.folder),
+            found,
             doors=doors,
+            applied=TriggerApi(found.triggers),
             roster=Roster(home / "processes.json"),
             report=told.append,
         )
