@@ -19,6 +19,11 @@ BENCHES = (
     "idle",
     "cold",
     "lists",
+    "check",
+    "submit",
+    "tick",
+    "watchers",
+    "points",
 )
 VERDICTS = ("reached", "MISSED")
 

@@ -21,10 +21,12 @@ from uuid import UUID
 
 import psutil
 
+from infra.local.cluster.kubeconfig import write_kubeconfig
+from tests import s3_server
 from tests.bench import contender, report, world
 from tests.bench.contender import Contender
 from tests.bench.world import ATTEMPT, BODY, World
-from tests.catalogue import bearer
+from tests.catalogue import bearer, with_storage
 from tests.integration.functions.conftest import environ_of
 from tests.keys import job_token_for
 
@@ -32,6 +34,7 @@ API = "/llm-ops/v1"
 HELLO = Contender("functions-framework hello", "tests.bench.baselines.framework_hello")
 BARE = Contender("FastAPI + SQLModel + asyncpg", "tests.bench.baselines.fastapi_function")
 PACE = 0.05
+NOWHERE = "http://127.0.0.1:9"
 SUBMISSION = {
     "jobType": "from_scratch",
     "useGpu": False,
@@ -63,6 +66,25 @@ def user(method: str, path: str, body: Any = None) -> Callable[[UUID], Call]:
     return lambda job_id: Call(method, API + path.format(job_id), body, bearer())
 
 
+def event(name: str) -> Callable[[UUID], Call]:
+    """What a broker delivers."""
+
+    def call(job_id: UUID) -> Call:
+        return Call(
+            "POST",
+            "/",
+            {},
+            HEADERS | {"ce-type": f"dev.eventrain.{name}.v1", "ce-subject": str(job_id)},
+        )
+
+    return call
+
+
+def last_tick(_: UUID) -> Call:
+    return Call("GET", "/tickz")
+
+
+HEADERS = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "bench"}
 EVENT = {"type": "epoch_end", "payload": {}, "occurredAt": "2026-01-01T12:00:00Z"}
 HOT = {
     "heartbeat": callback("heartbeat", json.loads(BODY.replace("@", "1000000"))),
@@ -76,6 +98,11 @@ HTTP = {
     "history": user("GET", "/training/jobs/{}/timeline"),
     "models": user("GET", "/catalog/models"),
     "datasets": user("GET", "/catalog/datasets"),
+    "live": user("POST", "/training/jobs/live/token", {}),
+    "register-model": event("job.succeeded"),
+    "launch-job": event("job.submitted"),
+    "dead-letter": event("job.failed"),
+    "status-sync": last_tick,
 }
 BOUNDS = (("hot", HOT, HELLO, 1.6), ("HTTP", HTTP, BARE, 1.2))
 
@@ -90,13 +117,24 @@ def main(arguments: Sequence[str]) -> int:
     with (
         tempfile.TemporaryDirectory(prefix="eventrain-bench-") as folder,
         world.make(Path(folder) / "postgres") as made,
+        s3_server.serve(_made(Path(folder) / "s3")) as storage,
     ):
-        spent = _measure(rounds, made, core)
+        kubeconfig = Path(folder) / "kubeconfig"
+        kubeconfig.write_text(write_kubeconfig(NOWHERE, "none", "default"), encoding="utf-8")
+        around = with_storage({"KUBECONFIG": str(kubeconfig)}, storage)
+        spent = _measure(rounds, made, core, around)
     report.write(Path(__file__).with_name("results") / "cold.json", spent)
     return 0 if _show(spent) else 1
 
 
-def _measure(rounds: int, made: World, core: set[int]) -> dict[str, list[float]]:
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _measure(
+    rounds: int, made: World, core: set[int], around: Mapping[str, str]
+) -> dict[str, list[float]]:
     spent: dict[str, list[float]] = defaultdict(list)
     calls = HOT | HTTP
     root = Call("GET", "/")
@@ -105,16 +143,16 @@ def _measure(rounds: int, made: World, core: set[int]) -> dict[str, list[float]]
             job_id = made.jobs[number]
             figures = {one.name: _start(one, root, url, core) for one in (HELLO, BARE)}
             for name, call in calls.items():
-                figures[name] = _start(_function(name, url), call(job_id), url, core)
+                figures[name] = _start(_function(name, url, around), call(job_id), url, core)
             if number > 0:
                 for name, cpu in figures.items():
                     spent[name].append(cpu)
     return spent
 
 
-def _function(name: str, url: str) -> Contender:
+def _function(name: str, url: str, around: Mapping[str, str]) -> Contender:
     own = {"FUNCTION_TARGET": name, "BIND_ADDRESS": "127.0.0.1"}
-    return Contender(name, "common.serve", environ_of(url) | own)
+    return Contender(name, "common.serve", {**environ_of(url), **around, **own})
 
 
 def _start(one: Contender, call: Call, url: str, core: set[int]) -> float:
@@ -128,7 +166,7 @@ def _start(one: Contender, call: Call, url: str, core: set[int]) -> float:
         content = answer.read()
         times = psutil.Process(served.pid).cpu_times()
         connection.close()
-    if answer.status != 200:
+    if answer.status not in (200, 204):
         raise RuntimeError(f"{one.name} answered {answer.status}: {content[:300]!r}")
     time.sleep(PACE)
     return (times.user + times.system) * 1e3

@@ -206,7 +206,10 @@ def main() -> None:
     asked.add_argument("--jobs", type=int, default=2_000)
     asked.add_argument("--beats", type=int, default=200)
     asked.add_argument("--seconds", type=float, default=4)
+    asked.add_argument("--quick", action="store_true", help="a tenth of the points and jobs")
     options = asked.parse_args()
+    if options.quick:
+        options.points, options.jobs, options.seconds = 100_000, 200, 1.0
     with tempfile.TemporaryDirectory(prefix="eventrain-bench-") as folder:
         Path(folder).chmod(0o755)
         server = PostgresServer(Path(folder))
