@@ -94,13 +94,14 @@ class StaleAttempt(Conflict):
 class InUse(Conflict):
     """Something depends on it."""
 
-    def __init__(self, dependents: Sequence[Mapping[str, object]]) -> None:
+    def __init__(self, dependents: Sequence[Mapping[str, object]] = ()) -> None:
         self.dependents = tuple(dependents)
         named = ", ".join(
             f"{each['kind']} {each['name']} ({each['id']})" for each in dependents[:3]
         )
         more = f" and {len(dependents) - 3} more" if len(dependents) > 3 else ""
-        super().__init__(f"In use by {named}{more}. Models that are deprecated do not count.")
+        told = f"In use by {named}{more}. Models that are deprecated do not count."
+        super().__init__(told if dependents else None)
 
     @property
     def details(self) -> Mapping[str, object]:
