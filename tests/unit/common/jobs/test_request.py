@@ -21,7 +21,7 @@ class TestRead:
                 "modelId": "7",
                 "labels": {"a b": "c", "ok": "v", "n": 1},
                 "resourceProfile": {"gpuCount": "2", "maxDuration": 1441, "memory": "1 GB"},
-                "trainer": {"args": ["a", 3], "source": {"uri": "s3://x"}},
+                "trainer": {"args": ["a", 3], "source": {"uri": "s3://x", "digest": "d"}},
                 "env": {"1": "x"},
                 "hyperparameters": [],
                 "name": "a\n",
