@@ -42,7 +42,7 @@ class TestOwnManifests:
         self, plans: dict[str, FunctionPlan]
     ) -> None:
         allowed = {name for name, plan in plans.items() if plan.cluster_access}
-        assert allowed == {"launch-job", "status-sync"}
+        assert allowed == {"doctor", "launch-job", "status-sync"}
 
     def test_no_address_of_a_cluster_is_left(self, plans: dict[str, FunctionPlan]) -> None:
         for plan in plans.values():
