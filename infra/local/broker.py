@@ -6,7 +6,7 @@ is not delivered when the stack ends is gone: events only wake, the database rem
 
 import asyncio
 import base64
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -20,6 +20,7 @@ from infra.local.cloudevent import Event, NotAnEvent
 from infra.local.function import Function, NotReady
 from infra.local.functions import Functions
 from infra.local.trigger import Delivery, Destination, Trigger
+from infra.local.trigger_api import TriggerApi
 
 PATH = "/broker"
 RETRIED = frozenset({404, 408, 409, 429})
@@ -73,10 +74,10 @@ class Broker:
         session: aiohttp.ClientSession,
         *,
         report: Callable[[str], None],
-        applied: Container[str],
+        applied: TriggerApi,
         timing: Timing = at_once,
     ) -> None:
-        """A Trigger delivers for as long as its name is among those that are `applied`."""
+        """A Trigger delivers as it is `applied` when an event comes."""
         self._triggers = tuple(triggers)
         self._functions = functions
         self._session = session
@@ -98,8 +99,9 @@ class Broker:
         """False when too much is pending."""
         if len(self._pending) >= MOST_PENDING:
             return False
-        for trigger in self._triggers:
-            if trigger.name in self._applied and trigger.wants(event.attributes):
+        for known in self._triggers:
+            trigger = self._applied.now(known)
+            if trigger is not None and trigger.wants(event.attributes):
                 for delay in self._timing(event, trigger.name):
                     task = asyncio.create_task(self._serve(trigger, event, delay))
                     self._pending.add(task)

@@ -1,7 +1,7 @@
 """What the manifests become: functions, and the gateway, broker and clock that call them."""
 
 import contextlib
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from dataclasses import dataclass
 from socket import socket
 
@@ -19,6 +19,7 @@ from infra.local.network import Server
 from infra.local.roster import Roster
 from infra.local.service import Values, plan
 from infra.local.settings import StackSettings
+from infra.local.trigger_api import TriggerApi
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Serving:
         found: Manifests,
         *,
         doors: Doors,
-        applied: Container[str],
+        applied: TriggerApi,
         roster: Roster,
         report: Callable[[str], None],
     ) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import signal
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 
@@ -14,6 +13,8 @@ import yaml
 from tests.functional.stack import Up
 from tests.functional.user import User
 from tests.functional.world import ring_of, token_of
+
+TRIGGERS = "/apis/eventing.knative.dev/v1/namespaces/eventrain/triggers"
 
 
 class Here:
@@ -53,20 +54,12 @@ class Here:
 
     @contextlib.contextmanager
     def without(self, function: str) -> Generator[None]:
-        """Killed as soon as it is started, however often that is tried."""
-        enough = threading.Event()
-
-        def keep_down() -> None:
-            while not enough.wait(0.05):
-                self._signal(function, signal.SIGKILL)
-
-        killing = threading.Thread(target=keep_down)
-        killing.start()
+        """Its Trigger leads to a path where nobody takes anything."""
+        self._lead(function, "/nowhere")
         try:
             yield
         finally:
-            enough.set()
-            killing.join()
+            self._lead(function, None)
 
     @contextlib.contextmanager
     def denying(self, verb: str, resource: str) -> Generator[None]:
@@ -97,6 +90,15 @@ class Here:
         token = config["users"][0]["user"]["token"]
         address = config["clusters"][0]["cluster"]["server"]
         return httpx.Client(base_url=address, headers={"authorization": f"Bearer {token}"})
+
+    def _lead(self, function: str, path: str | None) -> None:
+        change = {"spec": {"subscriber": {"uri": path}}}
+        with self._kubernetes() as client:
+            client.patch(
+                f"{TRIGGERS}/{function}",
+                content=json.dumps(change),
+                headers={"content-type": "application/merge-patch+json"},
+            ).raise_for_status()
 
     def _signal(self, function: str, number: signal.Signals) -> None:
         for process in self._instances(function):
