@@ -54,7 +54,9 @@ class Pipe(httpx.AsyncBaseTransport):
         return await (await self._connect(request.url)).ask(request)
 
     async def _connect(self, url: httpx.URL) -> "_Reader":
-        if self._reader is None or self._reader.lost:
+        if self._reader is not None and self._reader.lost:
+            self._close()
+        if self._reader is None:
             secure = url.scheme == "https"
             _, self._reader = await asyncio.get_running_loop().create_connection(
                 _Reader,

@@ -27,6 +27,8 @@ BODIES: dict[str, bytes] = {
     "deep nesting": b"[" * 100_000,
     "nothing": b"",
 }
+# What is shown in the body is the token.
+OPEN = {("POST", "/llm-ops/v1/tokens/refresh")}
 
 
 @pytest.fixture(scope="module", params=FUNCTIONS)
@@ -93,13 +95,14 @@ class TestEveryFunction:
     def test_has_an_envelope_for_a_wrong_method(
         self, function: tuple[str, httpx.Client], method: str
     ) -> None:
-        for _, path in calls_of(function[1]):
+        offered = set(calls_of(function[1]))
+        for path in {path for _, path in offered if (method, path) not in offered}:
             answer = function[1].request(method, path)
             assert_fails(answer, 405)
             assert answer.headers["allow"]
 
     def test_lets_nobody_call_without_a_token(self, function: tuple[str, httpx.Client]) -> None:
-        for method, path in calls_of(function[1]):
+        for method, path in set(calls_of(function[1])) - OPEN:
             assert_fails(function[1].request(method, path, content=b"{"), 401)
 
     @pytest.mark.parametrize("body", list(BODIES))

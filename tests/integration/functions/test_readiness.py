@@ -12,7 +12,7 @@ from tests.asgi import serving
 from tests.catalogue import with_storage
 from tests.postgres_server import CLONE
 
-WITHOUT_A_DATABASE = {"dead_letter", "gpu_types"}
+WITHOUT_A_DATABASE = {"dead_letter", "gpu_types", "sources"}
 # Says so of a schema that is behind.
 SPEAKS_OF_IT = {"doctor"}
 FUNCTIONS = sorted(

@@ -1,6 +1,6 @@
 """What the inside says of itself, also where much of it is away."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from common.letter import Letters, letter_of
 from common.settings import Storage
 from common.storage.objects import Objects
 from functions.doctor.app import create_app
+from tests import s3_server
 from tests.catalogue import bearer, caller, keys, with_storage
 from tests.jobs import PROJECT
 
@@ -25,6 +26,13 @@ contexts: [{name: c, context: {cluster: c, user: u, namespace: eventrain}}]
 clusters: [{name: c, cluster: {server: "http://127.0.0.1:9"}}]
 users: [{name: u, user: {token: t}}]
 """
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    """A bucket in which nobody else leaves letters."""
+    with s3_server.serve(tmp_path_factory.mktemp("s3")) as settings:
+        yield settings
 
 
 @pytest.fixture
