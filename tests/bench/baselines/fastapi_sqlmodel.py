@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-import common.tables.job  # noqa: F401 - the rows written here refer to its
+import common.tables.job  # noqa: F401  # pyright: ignore[reportUnusedImport] - rows refer to its
 from common.tables.telemetry import Beat, Heartbeat
 from tests.keys import SECRET
 
