@@ -1,4 +1,5 @@
-"""Due work: a launch or a registration, kept as a row until it is done or given up.
+"""Due work: a launch, a registration in the catalog (register) or in MLflow (enroll), what MLflow
+is to hear of an attempt (mirror); kept as a row until it is done or given up.
 
 A claim moves the row's next time past the lease, so that a worker that dies gives it back by
 dying, and no lock outlives a statement.
@@ -12,7 +13,7 @@ from uuid import UUID
 
 from common.postgres import Connection, statement
 
-Kind = Literal["launch", "register"]
+Kind = Literal["launch", "register", "mirror", "enroll"]
 LEASE = timedelta(seconds=60)
 LONGEST_DELAY = timedelta(minutes=15)
 

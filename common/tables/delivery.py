@@ -61,7 +61,7 @@ class Work(SQLModel, table=True):
     __table_args__ = (
         PrimaryKeyConstraint("kind", "job_id", "attempt"),
         column.of_job("work"),
-        CheckConstraint("kind in ('launch', 'register')", name="work_kind"),
+        CheckConstraint("kind in ('launch', 'register', 'mirror', 'enroll')", name="work_kind"),
         CheckConstraint("state in ('due', 'done', 'dead')", name="work_state"),
         Index("work_due", "next_at", postgresql_where=text("state = 'due'")),
         Index("work_finished", "finished_at", postgresql_where=text("state <> 'due'")),

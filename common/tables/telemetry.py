@@ -137,4 +137,6 @@ class Metric(SQLModel, table=True):
     name: str = column.text()
     value: float = Field(sa_column=Column(Double, nullable=False))
     unit: str | None = column.optional_text()
+    step: int | None = Field(default=None, sa_column=Column(BigInteger))
     recorded_at: datetime = column.instant()
+    mirrored_at: datetime | None = column.optional_instant()
