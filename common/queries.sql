@@ -633,7 +633,7 @@ order by jobs.submitted_at desc, jobs.id desc;
 set local plan_cache_mode = force_custom_plan;
 
 -- name: read_timeline
--- State changes and what trainers told, but for logs, in the order in which we learned of them;
+-- State changes and what trainers told, but for logs and runs, in the order in which we learned of them;
 -- of each no more than the page can show.
 select *
 from (
@@ -655,6 +655,7 @@ from (
         where
             job_id = $1
             and type <> 'log'
+            and type <> 'mlflow'
             and received_at >= $2::timestamptz
             and (received_at, 1, number) > ($2::timestamptz, $3::int, $4::bigint)
         order by received_at, number
@@ -1474,7 +1475,11 @@ cross join lateral (
         select
             job_id, received_at, 1, number, type, 'trainer', attempt, null, null, payload
         from reports
-        where reports.job_id = place.job_id and number > place.report and type <> 'log'
+        where
+            reports.job_id = place.job_id
+            and number > place.report
+            and type <> 'log'
+            and type <> 'mlflow'
         order by number
         limit $4
     )
@@ -2181,3 +2186,358 @@ union all
     limit $4
 )
 limit $4;
+
+-- Tracking: experiment runs, and MLflow.
+
+-- name: read_told_runs
+-- Some runs of an attempt, and its main one, under the beat's lock.
+select run, parent, main, name, parameters, tags, metrics, status, start_time, end_time
+from experiment_runs
+where job_id = $1 and attempt = $2 and run <> '' and (run = any($3::text[]) or main);
+
+-- name: read_logged_models
+-- Some models that an attempt logged, under the beat's lock.
+select model, run, name, type, status, params, tags
+from logged_models
+where job_id = $1 and attempt = $2 and model = any($3::text[]);
+
+-- name: count_told
+-- How many runs and models an attempt has told of.
+select
+    (select count(*) from experiment_runs where job_id = $1 and attempt = $2 and run <> '') as runs,
+    (select count(*) from logged_models where job_id = $1 and attempt = $2) as models;
+
+-- name: write_runs
+-- Runs of an attempt as they are now.
+insert into experiment_runs as known (
+    id, job_id, attempt, run, parent, main, name, parameters, tags, metrics, status, start_time,
+    end_time, created_by, created_at, updated_at
+)
+select
+    id, $1, $2, run, parent, main, name, parameters, tags, metrics, status, start_time, end_time,
+    coalesce((select submitted_by from jobs where jobs.id = $1), ''), $4, $4
+from jsonb_to_recordset($3::jsonb) as told (
+    id uuid, run text, parent text, main boolean, name text, parameters jsonb, tags jsonb,
+    metrics jsonb, status text, start_time timestamptz, end_time timestamptz
+)
+order by run
+on conflict (job_id, attempt, run) do update
+set
+    name = excluded.name,
+    parameters = excluded.parameters,
+    tags = excluded.tags,
+    metrics = excluded.metrics,
+    status = excluded.status,
+    end_time = excluded.end_time,
+    updated_at = excluded.updated_at;
+
+-- name: write_logged_models
+-- Models of an attempt as they are now.
+insert into logged_models as known (
+    job_id, attempt, model, run, name, type, status, params, tags, created_at, updated_at
+)
+select $1, $2, model, run, name, type, status, params, tags, $4, $4
+from jsonb_to_recordset($3::jsonb) as told (
+    model text, run text, name text, type text, status text, params jsonb, tags jsonb
+)
+order by model
+on conflict (job_id, attempt, model) do update
+set
+    status = excluded.status,
+    params = excluded.params,
+    tags = excluded.tags,
+    updated_at = excluded.updated_at;
+
+-- name: number_word
+-- The next number of a job's reports, for what a person says of its run: no sign of life.
+update beats set reported = reported + 1 where job_id = $1 returning attempt, reported;
+
+-- name: insert_word
+-- What a person says of a job's run, among what its trainer tells, so that MLflow hears it in order.
+insert into reports (job_id, number, attempt, event_key, type, payload, occurred_at, received_at)
+values ($1, $2, $3, $4, 'mlflow', $5::jsonb, $6, $6);
+
+-- name: say_of_run
+-- What people say of an attempt's own run: the last name counts, and of each parameter the last value.
+insert into experiment_runs as known (
+    id, job_id, attempt, run, experiment_name, name, parameters, status, created_by, created_at,
+    updated_at
+)
+values ($1, $2, $3, '', $4, $5, $6::jsonb, 'running', $7, $8, $8)
+on conflict (job_id, attempt, run) do update
+set
+    experiment_name = coalesce(excluded.experiment_name, known.experiment_name),
+    name = coalesce(excluded.name, known.name),
+    parameters = known.parameters || excluded.parameters,
+    updated_at = excluded.updated_at
+returning parameters;
+
+-- name: insert_figures
+-- Figures of a job that were told together, of one step.
+insert into metrics (id, job_id, name, value, step, recorded_at)
+select id, $1, name, value, $4, $5
+from unnest($2::uuid[], $3::text[], $6::float8[]) as figure (id, name, value);
+
+-- name: find_runs
+-- The experiment runs of some projects' jobs, newest first, as far as they meet every condition: what
+-- programs told, and one more of each attempt whose program told none. A filter that is null holds
+-- for all; with `$5` only the main runs and those. What people say of an attempt's run is added to
+-- its main one. Metrics are the heartbeats' and the end's; figures that were recorded one by one
+-- belong to the present attempt.
+with job as (
+    select * from jobs
+    where project_id = any($1::uuid[]) and ($2::uuid[] is null or id = any($2))
+),
+told as (
+    select
+        job.id as job_id, job.name as job_name, job.status as job_status, job.submitted_by,
+        job.attempt = attempts.attempt as present, job.request -> 'hyperparameters' as hyperparameters,
+        attempts.attempt, attempts.created_at as began, attempts.started_at, attempts.ended_at,
+        attempts.outcome, attempts.done -> 'metrics' as last_metrics, made.*, own.name as own_name,
+        own.parameters as own_parameters, own.experiment_name, own.tracking_run_id as own_tracking_id,
+        own.updated_at as own_updated_at
+    from job
+    join attempts on attempts.job_id = job.id
+    cross join lateral (
+        select
+            run, parent, main, name, parameters, tags, metrics, status, start_time, end_time,
+            tracking_run_id, created_at, updated_at
+        from experiment_runs
+        where
+            experiment_runs.job_id = job.id
+            and experiment_runs.attempt = attempts.attempt
+            and run <> ''
+            and (main or not $5::boolean)
+        union all
+        select
+            '', null, true, null, '{}', '{}', '{}', 'running', null, null, null, null, null
+        where
+            not exists (
+                select from experiment_runs
+                where
+                    experiment_runs.job_id = job.id
+                    and experiment_runs.attempt = attempts.attempt
+                    and main
+            )
+    ) as made
+    left join experiment_runs as own
+        on own.job_id = job.id and own.attempt = attempts.attempt and own.run = ''
+    where
+        $6::jsonb is null
+        or exists (
+            select from jsonb_to_recordset($6) as wanted (job_id uuid, attempt int, run text)
+            where
+                wanted.job_id = job.id and wanted.attempt = attempts.attempt and wanted.run = made.run
+        )
+),
+shown as (
+    select
+        job_id, attempt, run, parent, main, tags, submitted_by, began,
+        coalesce(experiment_name, 'job-' || job_id) as experiment_name,
+        coalesce(case when main then own_name end, name, job_name) as name,
+        case
+            when run = '' and jsonb_typeof(hyperparameters) = 'object' then hyperparameters
+            else parameters
+        end || case when main then coalesce(own_parameters, '{}') else '{}' end as parameters,
+        case
+            when status <> 'running' and run <> '' then status
+            else case coalesce(outcome, case when present then job_status end)
+                when 'succeeded' then 'completed'
+                when 'failed' then 'failed'
+                when 'cancelled' then 'killed'
+                else 'running'
+            end
+        end as status,
+        coalesce(start_time, started_at) as start_time,
+        coalesce(end_time, ended_at) as end_time,
+        case when main then coalesce(beat.metrics, '{}') || coalesce(last_metrics, '{}') || figures
+            else metrics
+        end as metrics,
+        coalesce(tracking_run_id, case when main then own_tracking_id end) as tracking_run_id,
+        coalesce(created_at, began) as created_at,
+        coalesce(greatest(updated_at, case when main then own_updated_at end), ended_at, began)
+            as updated_at
+    from told
+    left join lateral (
+        (
+            select body -> 'metrics' as metrics
+            from beats
+            where told.main and told.present and beats.job_id = told.job_id
+        )
+        union all
+        (
+            select body -> 'metrics'
+            from heartbeats
+            where
+                told.main
+                and not told.present
+                and heartbeats.job_id = told.job_id
+                and heartbeats.attempt = told.attempt
+                and body ? 'metrics'
+            order by sequence desc
+            limit 1
+        )
+    ) as beat on true
+    cross join lateral (
+        select coalesce(jsonb_object_agg(figure.name, figure.value), '{}') as figures
+        from (
+            select distinct on (metrics.name) metrics.name, to_jsonb(metrics.value) as value
+            from metrics
+            where told.main and told.present and metrics.job_id = told.job_id
+            order by metrics.name, metrics.recorded_at desc, metrics.id desc
+        ) as figure
+    ) as recorded
+),
+found as (
+    select *
+    from shown
+    where
+        ($4::text is null or $4 in (experiment_name, 'job-' || job_id))
+        and not exists (
+            select
+            from jsonb_to_recordset($3::jsonb) as term (
+                kind text, key text, op text, text text, number float8, texts text[]
+            )
+            cross join lateral (
+                select
+                    case term.kind
+                        when 'param' then shown.parameters ->> term.key
+                        when 'tag' then shown.tags ->> term.key
+                        when 'attribute' then
+                            case term.key
+                                when 'run_name' then shown.name
+                                when 'status' then shown.status
+                                when 'run_id' then coalesce(shown.tracking_run_id, shown.run)
+                            end
+                    end as said,
+                    case
+                        when term.kind = 'metric' then (shown.metrics ->> term.key)::float8
+                        when term.key = 'start_time' then extract(epoch from shown.start_time) * 1000
+                        when term.key = 'end_time' then extract(epoch from shown.end_time) * 1000
+                    end as figure
+            ) as value
+            where
+                not coalesce(
+                    case
+                        when term.number is not null then
+                            case term.op
+                                when '=' then figure = number
+                                when '!=' then figure <> number
+                                when '<' then figure < number
+                                when '<=' then figure <= number
+                                when '>' then figure > number
+                                when '>=' then figure >= number
+                            end
+                        else
+                            case term.op
+                                when '=' then said = text
+                                when '!=' then said <> text
+                                when 'LIKE' then said like text escape ''
+                                when 'ILIKE' then said ilike text escape ''
+                                when 'IN' then said = any(texts)
+                                when 'NOT IN' then said <> all(texts)
+                            end
+                    end,
+                    false
+                )
+        )
+    order by coalesce(start_time, began) desc, job_id desc, attempt desc, main desc, run
+    limit $7
+)
+select
+    found.*,
+    array(
+        select uri
+        from artifacts
+        where
+            artifacts.job_id = found.job_id
+            and artifacts.attempt = found.attempt
+            and (found.main or starts_with(artifacts.name, 'mlflow/' || found.run || '/'))
+        order by artifacts.name
+        limit 1000
+    ) as artifact_uris
+from found
+order by coalesce(start_time, began) desc, job_id desc, attempt desc, main desc, run;
+
+-- name: read_scope
+-- The jobs of some projects, newest first, with MLflow's experiment of each that has one.
+select
+    jobs.id,
+    (
+        select experiment_id
+        from mirrors
+        where mirrors.job_id = jobs.id and experiment_id is not null
+        order by attempt desc
+        limit 1
+    ) as experiment_id
+from jobs
+where
+    project_id = any($1::uuid[])
+    and (
+        $2::text is null
+        or 'job-' || jobs.id = $2
+        or exists (
+            select from experiment_runs
+            where experiment_runs.job_id = jobs.id and experiment_name = $2
+        )
+    )
+order by submitted_at desc, id desc;
+
+-- name: read_backlog
+-- Attempts of which MLflow lacks something, since when, and what stood in the way last. Of a present
+-- attempt its beat says whether there is more; one that is over waits until it is settled.
+select
+    count(*) as attempts,
+    min(coalesce(mirrors.caught_up_at, work.created_at)) as since,
+    max(coalesce(mirrors.error, work.last_error)) as error
+from work
+left join mirrors using (job_id, attempt)
+join beats on beats.job_id = work.job_id
+where
+    work.kind = 'mirror'
+    and work.state = 'due'
+    and not coalesce(mirrors.settled, false)
+    and (
+        beats.attempt <> work.attempt
+        or not beats.open
+        or beats.sequence > coalesce(mirrors.beat_sequence, -1)
+        or beats.reported > coalesce(mirrors.report_number, 0)
+    );
+
+-- name: count_registrations
+-- How registering stands with a target.
+select
+    count(*) filter (where status = 'pending') as pending,
+    count(*) filter (where status = 'failed') as failed
+from registrations
+where target = $1 and status <> 'registered';
+
+-- name: sweep_runs
+-- Experiment runs of jobs that are over.
+with old as materialized (
+    select experiment_runs.ctid, pg_column_size(experiment_runs.*) as size
+    from experiment_runs
+    join jobs on jobs.id = experiment_runs.job_id
+    where experiment_runs.created_at < $1 and jobs.completed_at < $1
+    order by experiment_runs.created_at
+    limit $2
+),
+gone as (
+    delete from experiment_runs where ctid = any(array(select ctid from old)) and $3::boolean
+)
+select count(*) as rows, coalesce(sum(size), 0)::bigint as bytes from old;
+
+-- name: sweep_logged_models
+-- Models that runs of jobs that are over logged.
+with old as materialized (
+    select logged_models.ctid, pg_column_size(logged_models.*) as size
+    from logged_models
+    join jobs on jobs.id = logged_models.job_id
+    where logged_models.created_at < $1 and jobs.completed_at < $1
+    order by logged_models.created_at
+    limit $2
+),
+gone as (
+    delete from logged_models where ctid = any(array(select ctid from old)) and $3::boolean
+)
+select count(*) as rows, coalesce(sum(size), 0)::bigint as bytes from old;

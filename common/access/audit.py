@@ -43,6 +43,13 @@ def concerns(project: UUID) -> None:
         entry.project = project
 
 
+def changes_nothing() -> None:
+    """The present call only reads, whatever its method: no row unless it fails."""
+    entry = current.get()
+    if entry is not None:
+        entry.written = True
+
+
 def values(
     entry: Entry, outcome: str, target: object = None, project: UUID | None = None
 ) -> tuple[Any, ...]:

@@ -14,6 +14,8 @@ import asyncpg
 
 from common.jobs.beat import Fence, refusal
 from common.postgres import Connection, statement
+from common.tracking import operation
+from common.tracking.fold import fold
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,19 @@ async def record(connection: Connection, report: Report, *, now: datetime) -> Re
     if number is None:
         raise await refusal(connection, report.job_id)
     return Recorded(number, None)
+
+
+async def keep(connection: Connection, report: Report, *, now: datetime) -> Recorded:
+    """Writes it once, with what follows of it: a checkpoint to resume from, experiment runs. Raises
+    StaleAttempt, NotFound."""
+    recorded = await record(connection, report, now=now)
+    if recorded.fence is None:
+        return recorded
+    if report.type == "checkpoint_saved":
+        await add_checkpoint(connection, report, recorded.number, now=now)
+    elif report.type == operation.TYPE:
+        await fold(connection, report.job_id, report.attempt, report.payload, now=now)
+    return recorded
 
 
 async def add_checkpoint(

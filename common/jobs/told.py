@@ -13,6 +13,7 @@ from common.jobs.ending import Ending
 from common.jobs.report import Report
 from common.jobs.retry import Evidence
 from common.storage import address
+from common.tracking import operation
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -102,7 +103,8 @@ def encode_beat(beat: Heartbeat) -> str:
 
 def check_event(event: Event, prefix: str) -> None:
     """Raises Invalid for what the types cannot say: a time without a zone, numbers that JSON
-    cannot carry back, a checkpoint outside the attempt's own `prefix`."""
+    cannot carry back, a checkpoint outside the attempt's own `prefix`, operations of MLflow's
+    client that are none."""
     if event.occurred_at.tzinfo is None:
         raise Invalid([Violation("occurredAt", "must name a time zone")])
     try:
@@ -115,6 +117,8 @@ def check_event(event: Event, prefix: str) -> None:
         raise Invalid([Violation("payload", "holds a number of more than 64 bits")]) from None
     if event.type == "checkpoint_saved":
         _check_checkpoint(event.payload, prefix)
+    elif event.type == operation.TYPE:
+        operation.read(event.payload)
 
 
 def to_report(event: Event, *, job_id: Any, attempt: int, event_key: str) -> Report:

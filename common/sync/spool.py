@@ -133,9 +133,7 @@ async def _record_event(
         check_event(event, _prefix(bucket, key))
         told = to_report(event, job_id=key.job_id, attempt=key.attempt, event_key=event_key)
         async with transaction(pool) as connection:
-            recorded = await report.record(connection, told, now=now)
-            if recorded.fence is not None and told.type == "checkpoint_saved":
-                await report.add_checkpoint(connection, told, recorded.number, now=now)
+            await report.keep(connection, told, now=now)
     except (EventrainError, asyncpg.DataError) as wrong:
         _log.info("an event of %s/%s is not kept: %s", *key, wrong)
 

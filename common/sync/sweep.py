@@ -26,6 +26,8 @@ ROWS: Mapping[str, tuple[str, str]] = {
     "webhook deliveries": ("sweep_deliveries", "finished_work_days"),
     "timeline": ("sweep_timeline", "timeline_days"),
     "reports": ("sweep_reports", "timeline_days"),
+    "experiment runs": ("sweep_runs", "timeline_days"),
+    "logged models": ("sweep_logged_models", "timeline_days"),
     "log lines": ("sweep_log_reports", "logs_days"),
     "heartbeats": ("sweep_packs", "heartbeats_days"),
     "audit": ("sweep_audit", "audit_days"),

@@ -126,6 +126,22 @@ class TestEnding:
         assert [row["type"] for row in told] == ["checkpoint_saved", "log"]
         assert await world.pool.fetchval("select count(*) from checkpoints") == 1
 
+    async def test_folds_spooled_runs_as_the_callback_would_have(self, world: World):
+        job_id = await world.end(EXIT_0)
+        begun = {"op": "run", "run": "a" * 32, "name": "tree", "main": True}
+        event = {"type": "mlflow", "occurredAt": "2026-01-01T00:00:00Z"}
+        spooled = [
+            event | {"id": "e1", "payload": {"ops": [begun]}},
+            event | {"id": "e1", "payload": {"ops": [begun]}},
+            event | {"id": "e2", "payload": {"ops": [{"op": "dance"}]}},
+            event | {"id": "e3", "payload": {"ops": [begun | {"name": "oak"}]}},
+        ]
+        await world.leave_result(job_id, {"done": SUCCEEDED, "events": spooled})
+        await world.tick()
+        run = await world.pool.fetchrow("select run, main, name from experiment_runs")
+        assert tuple(run) == ("a" * 32, True, "oak")
+        assert await world.pool.fetchval("select count(*) from reports") == 2
+
     @pytest.mark.parametrize(
         "body",
         ["no json \ud800", {"done": {"outcome": "maybe"}}, {"heartbeats": 3}, [1], {"done": None}],
