@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
 from common.errors import Poison
 
 if TYPE_CHECKING:
-    import httpx
+    from common.pipe import Pipes
 
 PUBLISH_TIMEOUT = 2.0
 LONGEST_ATTRIBUTE = 2048
@@ -92,37 +92,49 @@ class Publisher:
         self._broker_url = broker_url
         self._timeout = timeout
         self._token_file = token_file
-        self._client: httpx.AsyncClient | None = None
+        self._pipes: Pipes | None = None
 
     async def publish(self, event: Event) -> bool:
         """Whether the broker said that it has the event."""
         try:
             headers, body = to_http(event)
-            client = self._open()
-            headers |= self._authority()
-            answer = await client.post(self._broker_url, headers=headers, content=body)
+            pipes = self._open()
+            answer = await pipes.ask(self._question(headers, body), self._timeout)
         except Exception as wrong:  # noqa: BLE001 - never raises
             _log.warning("%s %s not published: %r", event.type, event.id, wrong)
             return False
         if not answer.is_success:
-            _log.warning("%s %s not published: %s", event.type, event.id, answer.status_code)
+            _log.warning("%s %s not published: %s", event.type, event.id, answer.status)
         return answer.is_success
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        if self._pipes is not None:
+            self._pipes.close()
+
+    def _question(self, headers: Mapping[str, str], body: bytes) -> bytes:
+        from common.pipe import question
+
+        broker = urlsplit(self._broker_url)
+        target = (broker.path or "/") + (f"?{broker.query}" if broker.query else "")
+        told = {"host": broker.netloc.rpartition("@")[2], "content-length": str(len(body))}
+        told |= {**headers, **self._authority()}
+        lines = [(name.encode(), value.encode()) for name, value in told.items()]
+        return question("POST", target.encode(), lines, body)
 
     def _authority(self) -> dict[str, str]:
         if self._token_file is None:
             return {}
         return {"authorization": f"Bearer {self._token_file.read_text(encoding='utf-8').strip()}"}
 
-    def _open(self) -> "httpx.AsyncClient":
-        if self._client is None:
-            import httpx
+    def _open(self) -> "Pipes":
+        if self._pipes is None:
+            from common.pipe import Pipes
 
-            self._client = httpx.AsyncClient(timeout=self._timeout, trust_env=False)
-        return self._client
+            broker = urlsplit(self._broker_url)
+            secure = broker.scheme == "https"
+            port = broker.port or (443 if secure else 80)
+            self._pipes = Pipes(broker.hostname or "", port, secure)
+        return self._pipes
 
 
 def _is_structured(headers: Mapping[str, str]) -> bool:

@@ -12,14 +12,15 @@ import httpx
 import msgspec
 
 from common.launch.access import Access, Bearer
-from common.launch.pipe import Pipe
+from common.launch.transport import Transport
 
 Json = dict[str, Any]
 Kind = Literal["jobs", "secrets", "pods", "triggers"]
 T = TypeVar("T")
 
 PAGE = 500
-TIMEOUT = httpx.Timeout(10.0, connect=3.0)
+PATIENCE = 10.0
+TIMEOUT = httpx.Timeout(PATIENCE, connect=3.0)
 SELECTOR = "app=trainer"
 # Unpacking megabytes a page costs more than their way through a cluster's own network.
 UNPACKED = {"accept-encoding": "identity"}
@@ -69,7 +70,8 @@ class Refused(Exception):
 
 
 class Cluster:
-    """Jobs, Secrets, Pods and Triggers of one namespace. Listings may have a client of their own."""
+    """Jobs, Secrets, Pods and Triggers of one namespace. Listings and logs may have clients of their
+    own."""
 
     def __init__(
         self,
@@ -78,9 +80,11 @@ class Cluster:
         *,
         page: int = PAGE,
         lister: httpx.AsyncClient | None = None,
+        logs: httpx.AsyncClient | None = None,
     ) -> None:
         self._client = client
         self._lister = lister or client
+        self._logs = logs or client
         self._namespace = namespace
         self._page = page
 
@@ -142,7 +146,7 @@ class Cluster:
         path = f"{self._path('pods', pod)}/log"
         end = b""
         try:
-            async with self._client.stream("GET", path, params=query) as answer:
+            async with self._logs.stream("GET", path, params=query) as answer:
                 async for part in answer.aiter_bytes():
                     end = (end + part)[-limit:]
         except (httpx.HTTPError, OSError) as wrong:
@@ -195,15 +199,17 @@ class Cluster:
 
 @asynccontextmanager
 async def open_cluster(access: Access, namespace: str) -> AsyncGenerator[Cluster]:
-    """The cluster at that address. Opening it makes no call."""
+    """The cluster at that address. Opening it makes no call. A log is read as it comes, for it may
+    be longer than what is kept of it."""
     with_token = partial(
         httpx.AsyncClient, base_url=access.server, auth=Bearer(access), trust_env=False
     )
     async with (
-        with_token(verify=access.tls, timeout=TIMEOUT) as client,
-        with_token(transport=Pipe(access.tls), headers=UNPACKED) as lister,
+        with_token(transport=Transport(access.tls, PATIENCE)) as client,
+        with_token(transport=Transport(access.tls), headers=UNPACKED) as lister,
+        with_token(verify=access.tls, timeout=TIMEOUT) as logs,
     ):
-        yield Cluster(client, namespace, lister=lister)
+        yield Cluster(client, namespace, lister=lister, logs=logs)
 
 
 def _silent(wrong: Exception) -> Refused:

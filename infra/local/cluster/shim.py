@@ -28,12 +28,15 @@ else:
     import _signal as signal
 
 _early: list[int] = []
+# Training takes what the functions and their database leave of this machine's cores.
+_NICE = 5
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
 def main(folder: str) -> int:
     os.chdir(folder)
     os.setsid()
+    os.nice(_NICE)
     for each in _FORWARDED:
         # A handler, not "ignore": what is ignored here would be ignored by the command too.
         signal.signal(each, _stay)

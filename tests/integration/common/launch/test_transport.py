@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 import httpx
 import pytest_asyncio
 
-from common.launch.pipe import Pipe
+from common.launch.transport import Transport
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n%s\r\n{}"
 
@@ -40,14 +40,14 @@ async def server() -> AsyncGenerator[tuple[Server, httpx.AsyncClient]]:
     made = Server()
     listening = await asyncio.start_server(made.serve, "127.0.0.1", 0)
     host, port = listening.sockets[0].getsockname()
-    async with httpx.AsyncClient(base_url=f"http://{host}:{port}", transport=Pipe()) as client:
+    async with httpx.AsyncClient(base_url=f"http://{host}:{port}", transport=Transport()) as client:
         yield made, client
     await asyncio.wait_for(made.ended.wait(), 30)
     listening.close()
     await listening.wait_closed()
 
 
-class TestPipe:
+class TestTransport:
     async def test_keeps_its_connection(self, server: tuple[Server, httpx.AsyncClient]) -> None:
         made, client = server
         made.answers = 3

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from common.launch.pipe import Pipe
+from common.launch.transport import Transport
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 PARTS = [b"x" * 70_000, b"y", b"z" * 500_000]
@@ -21,6 +21,7 @@ class Server:
         self._answer = answer
         self.asked: list[int] = []
         self.heads: list[bytes] = []
+        self.bodies = dict[asyncio.StreamWriter, bytes]()
         self.connections = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -29,12 +30,18 @@ class Server:
         try:
             while not writer.is_closing():
                 self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+                self.bodies[writer] = await reader.readexactly(_length(self.heads[-1]))
                 self.asked.append(number)
                 await self._answer(writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:
             writer.close()
+
+
+def _length(head: bytes) -> int:
+    lines = head.lower().split(b"\r\n")
+    return next((int(line[16:]) for line in lines if line.startswith(b"content-length: ")), 0)
 
 
 @asynccontextmanager
@@ -45,7 +52,7 @@ async def asking(
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    transport = Pipe(patience=patience)
+    transport = Transport(patience=patience)
     async with listening, httpx.AsyncClient(base_url=address, transport=transport) as client:
         yield server, client
 
@@ -80,7 +87,7 @@ async def never(writer: asyncio.StreamWriter) -> None:
     await writer.drain()
 
 
-class TestPipe:
+class TestTransport:
     async def test_puts_an_answer_together_that_comes_in_chunks(self):
         async with asking(in_chunks) as (_, client), client.stream("GET", "/a?b=c") as answer:
             assert b"".join([part async for part in answer.aiter_raw()]) == b"".join(PARTS)
@@ -97,11 +104,18 @@ class TestPipe:
                 assert (await client.get("/")).json() == {}
             assert server.asked == [1, 1, 1]
 
-    async def test_answers_in_turn_those_who_ask_at_once(self):
+    async def test_opens_as_many_as_are_asked_at_once_and_keeps_them(self):
         async with asking(at_once) as (server, client):
-            answers = await asyncio.gather(*(client.get("/") for _ in range(5)))
-            assert [answer.json() for answer in answers] == [{}] * 5
-            assert server.connections == 1
+            for _ in range(3):
+                answers = await asyncio.gather(*(client.get("/") for _ in range(5)))
+                assert [answer.json() for answer in answers] == [{}] * 5
+            assert server.connections == 5
+
+    async def test_sends_what_it_is_given(self):
+        async with asking(at_once) as (server, client):
+            for content in (b"{}", b"", b"x" * 300_000):
+                await client.post("/", content=content)
+                assert [*server.bodies.values()] == [content]
 
     async def test_opens_another_connection_where_the_last_was_closed(self):
         async with asking(and_close) as (server, client):
@@ -138,6 +152,6 @@ class TestPipe:
                 await client.get("/")
 
     async def test_says_so_where_nobody_listens(self):
-        async with httpx.AsyncClient(transport=Pipe()) as client:
+        async with httpx.AsyncClient(transport=Transport()) as client:
             with pytest.raises(httpx.TransportError):
                 await client.get("http://127.0.0.1:9/")
