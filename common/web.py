@@ -1,5 +1,6 @@
 """The FastAPI kit of the functions that are not hot: everything in the envelope."""
 
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -25,6 +26,10 @@ T = TypeVar("T")
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 Ready = Callable[[Any], Awaitable[bool]]
 OpenGate = Callable[[], AbstractAsyncContextManager[Any]]
+
+# FastAPI asks of each type in a route whether it is one of pydantic's old models, and imports all of
+# them for that, at every cold start. Here is none: where they cannot be imported, it takes that word.
+sys.modules.setdefault("pydantic.v1", None)  # pyright: ignore[reportArgumentType]
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
