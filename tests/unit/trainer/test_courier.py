@@ -53,10 +53,20 @@ class TestCourier:
             courier.put("log", {"lines": [str(number)]}, 200)
         left = courier.left_over()
 
-        assert len([event for event in left if event["type"] == "checkpoint_saved"]) == 100
-        lines = [event["payload"]["lines"][0] for event in left if event["type"] == "log"]
+        assert len([event for event in left if event.type == "checkpoint_saved"]) == 100
+        lines = [event.payload["lines"][0] for event in left if event.type == "log"]
         assert lines == ["95", "96", "97", "98", "99"]
         assert courier.dropped == 95
+
+    def test_keeps_what_is_state_by_its_teller_past_any_bound(self) -> None:
+        courier = _courier(ScriptedWire(), limit=1000)
+        for number in range(100):
+            courier.put("mlflow", {"ops": [number]}, kept=True)
+            courier.put("log", {"lines": [str(number)]}, 200)
+
+        assert courier.waiting("mlflow") == 100
+        kept = [event.payload["ops"][0] for event in courier.left_over() if event.kept]
+        assert kept == list(range(100))
 
     def test_goes_on_after_one_that_is_refused(self) -> None:
         wire = ScriptedWire([envelope(422)])
@@ -77,7 +87,7 @@ class TestCourier:
             url="",
             limit_bytes=10_000,
             say=lambda _: None,
-            before_state=lambda: told.append(len(wire.sent)),
+            before_checkpoint=lambda: told.append(len(wire.sent)),
         )
         courier.put("checkpoint_saved", {})
         courier.put("epoch_end", {})

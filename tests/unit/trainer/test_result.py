@@ -1,6 +1,6 @@
 import json
-from typing import Any
 
+from eventrain_trainer.courier import Event
 from eventrain_trainer.result import RESULT_LIMIT, compose_result
 
 
@@ -15,8 +15,9 @@ class TestComposeResult:
         }
 
     def test_lets_telemetry_go_oldest_first_and_state_never(self) -> None:
-        events: list[dict[str, Any]] = [
-            {"id": str(n), "type": "log" if n % 2 else "checkpoint_saved", "payload": "x" * 20_000}
+        payload = {"lines": "x" * 20_000}
+        events = [
+            Event(str(n), "log" if n % 2 else "mlflow", payload, "", kept=not n % 2)
             for n in range(300)
         ]
         beats = [{"sequence": n, "points": "y" * 1000} for n in range(1000)]
@@ -24,7 +25,7 @@ class TestComposeResult:
         body = json.loads(raw)
 
         assert len(raw) <= RESULT_LIMIT
-        kept = [event["id"] for event in body["events"] if event["type"] == "checkpoint_saved"]
+        kept = [event["id"] for event in body["events"] if event["type"] == "mlflow"]
         assert kept == [str(n) for n in range(0, 300, 2)]
         logs = [event["id"] for event in body["events"] if event["type"] == "log"]
         assert logs == [str(n) for n in range(1, 300, 2)][len(logs) * -1 or 300 :]

@@ -12,9 +12,7 @@ from eventrain_trainer.callbacks import Callbacks, Verdict
 from eventrain_trainer.metric import timestamp
 from eventrain_trainer.patience import Backoff, Deadline
 
-STATE = frozenset({"checkpoint_saved"})
-
-
+CHECKPOINT = "checkpoint_saved"
 EVENT_OVERHEAD = 200
 
 
@@ -25,6 +23,8 @@ class Event:
     payload: Mapping[str, Any]
     occurred_at: str
     bytes: int = 0
+    kept: bool = False
+    """Whether it is state, which is never dropped."""
 
     def body(self) -> dict[str, Any]:
         return {"type": self.type, "payload": self.payload, "occurredAt": self.occurred_at}
@@ -33,8 +33,8 @@ class Event:
 class Courier:
     """Holds every event of state; all others only up to a bound, oldest first out.
 
-    `before_state` is called before an event of state is sent: an attempt that resumes from a
-    checkpoint finds told what was measured before it."""
+    `before_checkpoint` is called before a checkpoint's event is sent: an attempt that resumes from
+    it finds told what was measured before it."""
 
     def __init__(
         self,
@@ -43,11 +43,11 @@ class Courier:
         url: str,
         limit_bytes: int,
         say: Callable[[str], None],
-        before_state: Callable[[], object] = lambda: None,
+        before_checkpoint: Callable[[], object] = lambda: None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._callbacks, self._url, self._limit = callbacks, url, limit_bytes
-        self._say, self._before_state, self._now = say, before_state, now
+        self._say, self._before_checkpoint, self._now = say, before_checkpoint, now
         self._origin = uuid.uuid4().hex
         self._count = 0
         self._state: deque[Event] = deque()
@@ -62,14 +62,16 @@ class Courier:
         self._thread = threading.Thread(target=self._run, name="eventrain-events", daemon=True)
         self._thread.start()
 
-    def put(self, kind: str, payload: Mapping[str, Any], weight: int = 0) -> None:
-        weight = weight or EVENT_OVERHEAD + len(repr(payload))
+    def put(
+        self, kind: str, payload: Mapping[str, Any], weight: int = 0, *, kept: bool = False
+    ) -> None:
+        kept = kept or kind == CHECKPOINT
+        weight = weight or (0 if kept else EVENT_OVERHEAD + len(repr(payload)))
         with self._changed:
             self._count += 1
-            event = Event(
-                f"{self._origin}-{self._count}", kind, payload, timestamp(self._now()), weight
-            )
-            if kind in STATE:
+            name, now = f"{self._origin}-{self._count}", timestamp(self._now())
+            event = Event(name, kind, payload, now, weight, kept)
+            if kept:
                 self._state.append(event)
             else:
                 self._telemetry.append(event)
@@ -84,9 +86,14 @@ class Courier:
                 self._changed.wait(min(1.0, max(0.0, deadline.left)))
         self._never.within(0)
 
-    def left_over(self) -> list[dict[str, Any]]:
+    def waiting(self, kind: str) -> int:
+        """How many events of state of a kind are still to be delivered."""
         with self._changed:
-            return [{"id": e.id, **e.body()} for e in (*self._state, *self._telemetry)]
+            return sum(event.type == kind for event in self._state)
+
+    def left_over(self) -> list[Event]:
+        with self._changed:
+            return [*self._state, *self._telemetry]
 
     def _run(self) -> None:
         backoff = Backoff(0.5, 30.0)
@@ -94,8 +101,8 @@ class Courier:
             event = self._next()
             if event is None:
                 continue
-            if event.type in STATE:
-                self._before_state()
+            if event.type == CHECKPOINT:
+                self._before_checkpoint()
             reply = self._callbacks.post(self._url, event.body(), event_id=event.id)
             if reply.verdict is Verdict.LATER:
                 self._never.pause(backoff.next(reply.retry_after))

@@ -20,6 +20,7 @@ from eventrain_trainer.hub import Hub
 from eventrain_trainer.outcome import Ending, classify_exit
 from eventrain_trainer.port import End
 from eventrain_trainer.preparation import CannotPrepare
+from eventrain_trainer.relay.relay import environ_of, open_relay
 from eventrain_trainer.session import Session
 from eventrain_trainer.settings import Settings
 from eventrain_trainer.start import RUNNER_SOCKET
@@ -39,7 +40,13 @@ def run(settings: Settings, command: Sequence[str], environ: Mapping[str, str]) 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda caught, _: news.put(StopAsked(signal.Signals(caught).name)))
     session.open()
-    ending = session.conclude(_ending(settings, command, environ, session, news))
+    relay = open_relay(settings, session)
+    ending = _ending(settings, command, environ_of(relay, environ), session, news)
+    if relay is not None:
+        relay.end(ending, stopped=ending.exit_code == STOPPED)
+    ending = session.conclude(ending)
+    if relay is not None:
+        relay.clear()
     return ending.exit_code or 0
 
 

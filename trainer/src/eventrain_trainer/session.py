@@ -12,6 +12,7 @@ from eventrain_trainer.callbacks import Callbacks, Verdict
 from eventrain_trainer.courier import Courier
 from eventrain_trainer.fetch import Fetcher
 from eventrain_trainer.job_token import Token
+from eventrain_trainer.left import Left
 from eventrain_trainer.metric import Point, on_wire
 from eventrain_trainer.outcome import Ending
 from eventrain_trainer.patience import Backoff, Deadline
@@ -64,10 +65,10 @@ class Session:
             url=settings.event_url,
             limit_bytes=settings.spool_bytes,
             say=log.warning,
-            before_state=self._beat.flush,
+            before_checkpoint=self._beat.flush,
         )
-        self._artifacts: dict[str, Stored] = {}
-        self._lost: list[str] = []
+        self._left = Left(self.warn)
+        self._mlflow_run_id = ""
         self._end = End()
         self._concluded = threading.Lock()
 
@@ -89,8 +90,15 @@ class Session:
     def observe(self, latest: Mapping[str, Any], points: Sequence[Point]) -> None:
         self._spool.observe(latest, points)
 
-    def event(self, kind: str, payload: Mapping[str, Any], weight: int = 0) -> None:
-        self._courier.put(kind, payload, weight)
+    def event(
+        self, kind: str, payload: Mapping[str, Any], weight: int = 0, *, kept: bool = False
+    ) -> None:
+        """What is `kept` is state, which no bound drops."""
+        self._courier.put(kind, payload, weight, kept=kept)
+
+    def waiting(self, kind: str) -> int:
+        """How many events of state of a kind nobody has heard yet."""
+        return self._courier.waiting(kind)
 
     def warn(self, message: str) -> None:
         log.warning("%s", message)
@@ -119,15 +127,28 @@ class Session:
 
         self._uploader.put(Task(saved.path, "checkpoints", saved.name, stored, lost, saved.written))
 
-    def artifact(self, path: Path, name: str) -> None:
+    def artifact(self, path: Path, name: str, settled: Callable[[], None] = lambda: None) -> None:
+        """`settled` is called once the file is stored or given up."""
+
         def stored(found: Stored) -> None:
-            self._artifacts[name] = found
+            self._left.keep(name, found)
+            settled()
 
         def lost(message: str) -> None:
-            self._lost.append(name)
+            self._left.lose(name)
             self.warn(message)
+            settled()
 
         self._uploader.put(Task(path, "artifacts", name, stored, lost))
+
+    def forget_artifact(self, name: str) -> None:
+        """The program took it back: it is not told."""
+        self._left.forget(name)
+
+    def leave(self, mlflow_run_id: str, model_prefix: str) -> None:
+        """What MLflow calls this training, and the artifacts that are its model where the program
+        put none below `model/` itself."""
+        self._mlflow_run_id, self._left.model_prefix = mlflow_run_id, model_prefix
 
     def fetch(self, source: Source) -> Path | None:
         return self._fetcher.fetch(source)
@@ -177,7 +198,7 @@ class Session:
         return ending
 
     def _with_losses(self, ending: Ending) -> Ending:
-        lost = sorted({*self._lost, *self._uploader.left()})
+        lost = self._left.missing(self._uploader.left())
         if not lost or ending.outcome != "succeeded":
             return ending
         return Ending("failed", "transient", 1, f"trained, but not uploaded: {', '.join(lost)}")
@@ -186,10 +207,7 @@ class Session:
         body: dict[str, Any] = {
             "outcome": ending.outcome,
             "metrics": _on_wire(self._final_metrics()),
-            "artifacts": [
-                {"name": name, "uri": found.uri, "sha256": found.sha256, "size": found.size}
-                for name, found in sorted(self._artifacts.items())
-            ],
+            "artifacts": self._left.told(),
         }
         if ending.error_class:
             body["errorClass"] = ending.error_class
@@ -197,8 +215,8 @@ class Session:
             body["exitCode"] = ending.exit_code
         if ending.message or self._end.message:
             body["message"] = clean(ending.message or self._end.message, 4000)
-        if self._end.mlflow_run_id:
-            body["mlflowRunId"] = self._end.mlflow_run_id
+        if mlflow_run_id := self._end.mlflow_run_id or self._mlflow_run_id:
+            body["mlflowRunId"] = mlflow_run_id
         return body
 
     def _final_metrics(self) -> dict[str, float]:
