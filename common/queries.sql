@@ -11,7 +11,7 @@ select version_num from alembic_version;
 
 -- name: insert_job
 -- A submission: the job, its first attempt with its fence, and the launch to be made, from one JSON
--- object.
+-- object; as `read_job` shows it then.
 with job as (
     insert into jobs (
         id, project_id, submitted_by, name, labels, model_id, dataset_id, job_type, request, status,
@@ -28,7 +28,7 @@ with job as (
         stall_policy text, submitted_at timestamptz, trace_id text, traceparent text,
         auto_register boolean, output_model_name text, output_model_version text
     )
-    returning id, submitted_at
+    returning *
 ),
 attempt as (
     insert into attempts (job_id, attempt, created_at)
@@ -37,9 +37,18 @@ attempt as (
 beat as (
     insert into beats (job_id, attempt, open, waiting, command)
     select id, 1, true, true, 'continue' from job
+),
+launch as (
+    insert into work (kind, job_id, attempt, state, next_at, created_at)
+    select 'launch', id, 1, 'due', submitted_at, submitted_at from job
 )
-insert into work (kind, job_id, attempt, state, next_at, created_at)
-select 'launch', id, 1, 'due', submitted_at, submitted_at from job;
+select
+    job.*,
+    null::timestamptz as last_seen,
+    null::timestamptz as progressed_at,
+    0::bigint as beat_sequence,
+    null::jsonb as beat
+from job;
 
 -- name: hold_inputs
 -- The dataset and the model of a submission, held against deletion until its transaction ends.
@@ -430,11 +439,14 @@ values ($1, $2, $3, $4)
 on conflict (name, version) do nothing
 returning version;
 
--- name: model_versions
--- Versions of a model's name that are numbers, to choose the next.
-select coalesce(max(version::bigint), 0) as newest
+-- name: reserve_next_version
+-- The next of the versions of a model's name that are numbers; none where another took it meanwhile.
+insert into model_reservations (name, version, project_id, job_id)
+select $1, (coalesce(max(version::bigint), 0) + 1)::text, $2, $3
 from model_reservations
-where name = $1 and version ~ '^[0-9]{1,9}$';
+where name = $1 and version ~ '^[0-9]{1,9}$'
+on conflict (name, version) do nothing
+returning version;
 
 -- name: claim_idempotency_key
 -- The first submission with a key holds it for a day; a later one reads what the first made.

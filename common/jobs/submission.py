@@ -1,5 +1,6 @@
 """A submission: the job with its first attempt, event and launch, all or nothing."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -46,10 +47,11 @@ class Key:
 
 @dataclass(frozen=True)
 class Submitted:
-    """The job's id, and the ids of the events that tell of it; none for a repeat."""
+    """The job's id, its row and the ids of the events that tell of it; neither for a repeat."""
 
     job_id: UUID
-    event_ids: tuple[UUID, ...]
+    event_ids: tuple[UUID, ...] = ()
+    row: Mapping[str, Any] | None = None
 
 
 async def submit(
@@ -61,15 +63,15 @@ async def submit(
     if key is not None:
         earlier = await _claim_key(connection, submission, key, now)
         if earlier is not None:
-            return Submitted(earlier, ())
+            return Submitted(earlier)
     await quota.hold(connection, submission.project_id, submission.request, now=now)
     await _hold_inputs(connection, submission)
     version = await _reserve(connection, submission)
     row = asdict(submission) | {"submitted_at": now, "output_model_version": version}
-    await connection.execute(statement("insert_job"), row)
+    job = await connection.fetchrow(statement("insert_job"), row)
     event = _event(submission, now)
     await connection.execute(statement("insert_events"), [event])
-    return Submitted(submission.id, (event["id"],))
+    return Submitted(submission.id, (event["id"],), job)
 
 
 async def _claim_key(
@@ -112,10 +114,9 @@ async def _reserve(connection: Connection, submission: Submission) -> str:
             taken = f"{name} {version} exists or is being trained: choose another version"
             raise Invalid(violations=(Violation("outputModelVersion", taken),))
         return version
-    newest: int = await connection.fetchval(statement("model_versions"), name) or 0
-    for number in range(newest + 1, newest + 1 + MAX_VERSION_TRIES):
-        version = str(number)
-        if await connection.fetchval(statement("reserve_model"), name, version, *owner):
+    for _ in range(MAX_VERSION_TRIES):
+        version = await connection.fetchval(statement("reserve_next_version"), name, *owner)
+        if version is not None:
             return version
     raise Invalid(violations=(Violation("outputModelVersion", "is asked for by too many at once"),))
 

@@ -15,7 +15,7 @@ from common.jobs.admission import admit, choose_project, digest_of
 from common.jobs.offer import Offer
 from common.jobs.state import TERMINAL, Status
 from common.jobs.submission import Key, Submission
-from common.jobs.view import JobView
+from common.jobs.view import JobView, view
 from common.postgres import Connection, statement
 from common.tokens.user_token import User
 from common.trace import TraceParent
@@ -137,7 +137,10 @@ async def _write(
         async with connection.transaction():
             made = await submission.submit(connection, admitted, key=key, now=now)
             await audit.write(connection, made.job_id, project=admitted.project_id)
-            job = await _show(connection, made.job_id, interval, now)
+            if made.row is None:
+                job = await _show(connection, made.job_id, interval, now)
+            else:
+                job = view(made.row, now=now, interval=interval)
             if asked.dry_run:
                 raise _TakenBack(job)
             return Answered(job, made.event_ids)
