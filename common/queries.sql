@@ -2339,7 +2339,9 @@ told as (
         or exists (
             select from jsonb_to_recordset($6) as wanted (job_id uuid, attempt int, run text)
             where
-                wanted.job_id = job.id and wanted.attempt = attempts.attempt and wanted.run = made.run
+                wanted.job_id = job.id
+                and wanted.attempt = attempts.attempt
+                and wanted.run = case when made.main then '' else made.run end
         )
 ),
 shown as (
@@ -2363,7 +2365,7 @@ shown as (
         coalesce(start_time, started_at) as start_time,
         coalesce(end_time, ended_at) as end_time,
         case when main then coalesce(beat.metrics, '{}') || coalesce(last_metrics, '{}') || figures
-            else metrics
+            else told.metrics
         end as metrics,
         coalesce(tracking_run_id, case when main then own_tracking_id end) as tracking_run_id,
         coalesce(created_at, began) as created_at,

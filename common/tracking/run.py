@@ -52,7 +52,7 @@ async def find(
     limit: int,
 ) -> Sequence[Row]:
     """The runs of these projects that meet all of it, newest first; `keys` are job, attempt and
-    run."""
+    run, which is empty for the main one."""
     wanted = None if keys is None else [dict(zip(KEY, key, strict=True)) for key in keys]
     return await connection.fetch(
         statement("find_runs"),

@@ -36,6 +36,11 @@ CONTRACT = {
     ("POST", f"{JOB}/resubmit"): "submit-job",
     ("POST", f"{JOB}/metrics"): "history",
     ("POST", f"{JOB}/register-model"): "register-model",
+    ("GET", f"{JOB}/experiment-run"): "experiments",
+    ("POST", f"{JOB}/experiment-run"): "experiments",
+    ("POST", f"{JOB}/experiment-run/metrics"): "experiments",
+    ("POST", f"{API}/experiments/search"): "experiments",
+    ("GET", f"{API}/health/integrations"): "experiments",
     ("GET", f"{API}/training/experiments/{ID}"): "history",
     ("POST", f"{API}/training/sources"): "sources",
     ("POST", f"{API}/training/sources/complete"): "sources",
@@ -99,10 +104,10 @@ CONTRACT = {
 }
 # Answered by the function that owns the neighbourhood, in the envelope: 404 or 405.
 UNKNOWN = {
-    ("GET", f"{API}/health/integrations"): "jobs",
+    ("GET", f"{API}/health"): "jobs",
     ("GET", f"{API}/serving/endpoints"): "jobs",
     ("POST", f"{API}/workflows/pipelines"): "jobs",
-    ("POST", f"{JOB}/experiment-run"): "jobs",
+    ("POST", f"{JOB}/experiment-run/params"): "jobs",
     ("POST", f"{API}/catalog/models/import"): "models",
     ("GET", f"{API}/catalog/modelsx"): "jobs",
     ("GET", f"{API}/training/gpu-types/"): "jobs",

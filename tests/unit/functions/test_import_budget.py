@@ -33,6 +33,7 @@ BUDGETS = {
     "tokens": 600,
     "audit": 600,
     "ledger": 680,
+    "experiments": 680,
     "launch_job": 805,
     "status_sync": 830,
     "notify": 760,

@@ -48,6 +48,11 @@ RULES: dict[tuple[str, str], str] = {
     ("GET", f"{JOB}/points"): "viewer",
     ("GET", f"{API}/training/experiments/{{jobId}}"): "viewer",
     ("POST", f"{JOB}/metrics"): "member",
+    ("GET", f"{JOB}/experiment-run"): "viewer",
+    ("POST", f"{JOB}/experiment-run"): "member",
+    ("POST", f"{JOB}/experiment-run/metrics"): "member",
+    ("POST", f"{API}/experiments/search"): "caller",
+    ("GET", f"{API}/health/integrations"): "caller",
     # the catalog
     ("GET", MODELS): "caller",
     ("POST", MODELS): "member",

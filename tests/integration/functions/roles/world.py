@@ -64,6 +64,9 @@ BODIES: Mapping[tuple[str, str], Callable[[], dict[str, Any]]] = {
         "json": {"modelName": "m", "modelVersion": uuid4().hex}
     },
     ("POST", f"{JOB}/metrics"): lambda: {"json": {"name": "loss", "value": 1.0}},
+    ("POST", f"{JOB}/experiment-run"): lambda: {"json": {"runName": "first"}},
+    ("POST", f"{JOB}/experiment-run/metrics"): lambda: {"json": {"metrics": {"loss": 1.0}}},
+    ("POST", f"{API}/experiments/search"): lambda: {"json": {}},
     ("POST", SOURCES): lambda: {"json": {**CODE, "size": 10}},
     ("POST", f"{SOURCES}/complete"): lambda: {"json": {**CODE, **SENT}},
     ("POST", MODELS): lambda: {"json": {**HERE, "name": uuid4().hex, "type": "base"}},
