@@ -63,7 +63,7 @@ fmt: .venv/.made ## Format, and mend what can be mended
 clean: ## Remove what set-up made; EVENTRAIN_HOME stays
 	@rm -rf .venv .venvs .tools .cache
 
-.venv/.made: pyproject.toml uv.lock | $(UV)
+.venv/.made: pyproject.toml uv.lock trainer/pyproject.toml | $(UV)
 	@echo "installing Eventrain into .venv"
 	@$(UV) sync --quiet --locked --python $(PYTHON) --extra local
 	@touch $@
