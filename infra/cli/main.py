@@ -24,6 +24,7 @@ from infra.cli.commands import (
     stack,
     submit,
     token,
+    trainer,
     watch,
     webhooks,
 )
@@ -57,6 +58,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         submit.resubmit,
     ],
     "Catalog": [catalog.gpu_types, models.models, datasets.datasets],
+    "Trainers": [trainer.trainer, trainer.mock],
     "People": [projects.projects, token.token],
     "Administration": [
         audit.audit,

@@ -1,9 +1,17 @@
-"""`python -m eventrain_trainer run [-- program args]`: runs a program as a tracked job.
+"""The commands of this package.
 
-Without a program it is the framework that TRAINER_FRAMEWORK names. Outside a job the program runs
-all the same and nothing is reported.
+python -m eventrain_trainer run [-- program args]
+    Runs a program as a tracked job. Without a program it is the framework that
+    TRAINER_FRAMEWORK names. Outside a job it runs all the same and nothing is reported.
+python -m eventrain_trainer mock [-- program args]
+    A control plane to try a trainer with; --help says how it is told what to do.
+python -m eventrain_trainer check PATH
+    Holds a trainer against what every trainer must do.
+python -m eventrain_trainer new NAME
+    Makes the folder of a framework that works at once.
 """
 
+import importlib
 import logging
 import os
 import sys
@@ -14,10 +22,18 @@ from eventrain_trainer.runner import CannotRun, program, run
 from eventrain_trainer.settings import Settings, SettingsError, TrainerConfig, in_a_job, rank
 
 MISCONFIGURED = 78
+# Loaded only when asked for: a pod needs none of them.
+FOR_AUTHORS = {
+    "mock": "eventrain_trainer.mock.command",
+    "check": "eventrain_trainer.check.command",
+    "new": "eventrain_trainer.new",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
+    if given and given[0] in FOR_AUTHORS:
+        return importlib.import_module(FOR_AUTHORS[given[0]]).main(given[1:])
     if not given or given[0] != "run":
         sys.stderr.write(__doc__ or "")
         return 2
