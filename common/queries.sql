@@ -2293,20 +2293,30 @@ from unnest($2::uuid[], $3::text[], $6::float8[]) as figure (id, name, value);
 -- name: find_runs
 -- The experiment runs of some projects' jobs, newest first, as far as they meet every condition: what
 -- programs told, and one more of each attempt whose program told none. A filter that is null holds
--- for all; with `$5` only the main runs and those. What people say of an attempt's run is added to
--- its main one. Metrics are the heartbeats' and the end's; figures that were recorded one by one
--- belong to the present attempt.
+-- for all; with `$4` only the main runs and those. What people say of an attempt's run is added to
+-- its main one; the limit there keeps the planner at the index, whatever it believes of how many
+-- there are. Metrics are the heartbeats' and the end's; figures that were recorded one by one belong
+-- to the present attempt.
 with job as (
-    select * from jobs
+    select
+        jobs.*,
+        (
+            select experiment_name
+            from experiment_runs
+            where experiment_runs.job_id = jobs.id and experiment_name is not null
+            order by attempt desc
+            limit 1
+        ) as experiment_name
+    from jobs
     where project_id = any($1::uuid[]) and ($2::uuid[] is null or id = any($2))
 ),
 told as (
     select
         job.id as job_id, job.name as job_name, job.status as job_status, job.submitted_by,
-        job.attempt = attempts.attempt as present, job.request -> 'hyperparameters' as hyperparameters,
-        attempts.attempt, attempts.created_at as began, attempts.started_at, attempts.ended_at,
+        job.experiment_name, job.attempt = attempts.attempt as present,
+        job.request -> 'hyperparameters' as hyperparameters, attempts.attempt, attempts.created_at as began, attempts.started_at, attempts.ended_at,
         attempts.outcome, attempts.done -> 'metrics' as last_metrics, made.*, own.name as own_name,
-        own.parameters as own_parameters, own.experiment_name, own.tracking_run_id as own_tracking_id,
+        own.parameters as own_parameters, own.tracking_run_id as own_tracking_id,
         own.updated_at as own_updated_at
     from job
     join attempts on attempts.job_id = job.id
@@ -2319,7 +2329,7 @@ told as (
             experiment_runs.job_id = job.id
             and experiment_runs.attempt = attempts.attempt
             and run <> ''
-            and (main or not $5::boolean)
+            and (main or not $4::boolean)
         union all
         select
             '', null, true, null, '{}', '{}', '{}', 'running', null, null, null, null, null
@@ -2332,12 +2342,19 @@ told as (
                     and main
             )
     ) as made
-    left join experiment_runs as own
-        on own.job_id = job.id and own.attempt = attempts.attempt and own.run = ''
+    left join lateral (
+        select name, parameters, tracking_run_id, updated_at
+        from experiment_runs
+        where
+            experiment_runs.job_id = job.id
+            and experiment_runs.attempt = attempts.attempt
+            and run = ''
+        limit 1
+    ) as own on true
     where
-        $6::jsonb is null
+        $5::jsonb is null
         or exists (
-            select from jsonb_to_recordset($6) as wanted (job_id uuid, attempt int, run text)
+            select from jsonb_to_recordset($5) as wanted (job_id uuid, attempt int, run text)
             where
                 wanted.job_id = job.id
                 and wanted.attempt = attempts.attempt
@@ -2406,8 +2423,7 @@ found as (
     select *
     from shown
     where
-        ($4::text is null or $4 in (experiment_name, 'job-' || job_id))
-        and not exists (
+        not exists (
             select
             from jsonb_to_recordset($3::jsonb) as term (
                 kind text, key text, op text, text text, number float8, texts text[]
@@ -2456,7 +2472,7 @@ found as (
                 )
         )
     order by coalesce(start_time, began) desc, job_id desc, attempt desc, main desc, run
-    limit $7
+    limit $6
 )
 select
     found.*,
@@ -2474,7 +2490,7 @@ from found
 order by coalesce(start_time, began) desc, job_id desc, attempt desc, main desc, run;
 
 -- name: read_scope
--- The jobs of some projects, newest first, with MLflow's experiment of each that has one.
+-- The newest jobs of some projects, with MLflow's experiment of each that has one.
 select
     jobs.id,
     (
@@ -2495,7 +2511,8 @@ where
             where experiment_runs.job_id = jobs.id and experiment_name = $2
         )
     )
-order by submitted_at desc, id desc;
+order by submitted_at desc, id desc
+limit $3;
 
 -- name: read_backlog
 -- Attempts of which MLflow lacks something, since when, and what stood in the way last. Of a present

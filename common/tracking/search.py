@@ -19,6 +19,8 @@ from common.tracking.filter import Term, Unsayable
 from common.tracking.mlflow import Mlflow, MlflowRefused, MlflowUnavailable
 from common.tracking.run import ExperimentRun, Row
 
+# What a search looks at: the newest of them.
+MOST_JOBS = 10_000
 # Of more experiments MLflow would be asked for longer than anybody waits.
 MOST_EXPERIMENTS = 1000
 JOB_TAG, ATTEMPT_TAG = "eventrain.job_id", "eventrain.attempt"
@@ -78,16 +80,21 @@ async def read(
 async def search(pool: asyncpg.Pool, mlflow: Mlflow | None, wanted: Wanted) -> Found:
     """The runs that meet the filter, newest first. What MLflow has no experiment of, its mirror
     being behind, is added from our own rows."""
+    scope = await pool.fetch(
+        statement("read_scope"), wanted.projects, wanted.experiment_name, MOST_JOBS
+    )
     try:
-        return await _search_mlflow(pool, mlflow, wanted)
+        return await _search_mlflow(pool, mlflow, wanted, scope)
     except _NotByMlflow as reason:
-        return Found(await _search_ours(pool, wanted), str(reason))
+        runs = await _search_ours(pool, wanted, [row["id"] for row in scope])
+        return Found(runs, str(reason))
 
 
-async def _search_mlflow(pool: asyncpg.Pool, mlflow: Mlflow | None, wanted: Wanted) -> Found:
+async def _search_mlflow(
+    pool: asyncpg.Pool, mlflow: Mlflow | None, wanted: Wanted, scope: Sequence[Row]
+) -> Found:
     if mlflow is None:
         raise _NotByMlflow(OFF)
-    scope = await pool.fetch(statement("read_scope"), wanted.projects, wanted.experiment_name)
     known = {row["experiment_id"]: row["id"] for row in scope if row["experiment_id"]}
     unknown = [row["id"] for row in scope if not row["experiment_id"]]
     runs = await _ask(pool, mlflow, wanted, known) if known else []
@@ -135,14 +142,13 @@ async def _recognise(
 
 
 async def _search_ours(
-    pool: asyncpg.Pool, wanted: Wanted, jobs: Sequence[UUID] | None = None
+    pool: asyncpg.Pool, wanted: Wanted, jobs: Sequence[UUID]
 ) -> list[ExperimentRun]:
     rows = await run.find(
         pool,
         wanted.projects,
         jobs=jobs,
         terms=wanted.terms,
-        experiment_name=wanted.experiment_name,
         limit=wanted.limit,
     )
     return [run.show(row) for row in rows]

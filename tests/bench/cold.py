@@ -96,6 +96,7 @@ HTTP = {
     "jobs": user("GET", "/training/jobs"),
     "gpu-types": user("GET", "/training/gpu-types"),
     "history": user("GET", "/training/jobs/{}/timeline"),
+    "experiments": user("GET", "/training/jobs/{}/experiment-run"),
     "models": user("GET", "/catalog/models"),
     "datasets": user("GET", "/catalog/datasets"),
     "live": user("POST", "/training/jobs/live/token", {}),
