@@ -15,6 +15,16 @@ MISSED_BEATS = 3
 COUNTERS = ("epoch", "totalEpochs", "step", "totalSteps", "metrics", "resources", "message")
 
 
+class TrainerView(TypedDict):
+    """What runs: as it was asked for, in the framework and image that were found for it."""
+
+    framework: str | None
+    image: str | None
+    entrypoint: str | None
+    args: list[str]
+    source: dict[str, Any] | None
+
+
 class JobView(TypedDict):
     """`id` is null for a dry run. `progress` goes from 0 to 1. `health` is null before the first
     sign of life and after the end."""
@@ -41,6 +51,9 @@ class JobView(TypedDict):
     maxRetries: int
     useGpu: bool
     resourceProfile: dict[str, Any]
+    hyperparameters: dict[str, Any]
+    trainJobSpec: dict[str, Any] | None
+    trainer: TrainerView
     experimentUrl: str | None
     outputModelName: str
     outputModelVersion: str
@@ -78,6 +91,9 @@ def view(row: Mapping[str, Any], *, now: datetime, interval: timedelta) -> JobVi
         "maxRetries": row["max_retries"],
         "useGpu": resolved.get("gpu") is not None,
         "resourceProfile": {name: each for name, each in profile.items() if each is not None},
+        "hyperparameters": row["request"].get("hyperparameters") or {},
+        "trainJobSpec": row["request"].get("trainJobSpec"),
+        "trainer": _trainer(row["request"].get("trainer") or {}, resolved),
         "experimentUrl": row["experiment_url"],
         "outputModelName": row["output_model_name"],
         "outputModelVersion": row["output_model_version"],
@@ -86,6 +102,16 @@ def view(row: Mapping[str, Any], *, now: datetime, interval: timedelta) -> JobVi
         "traceId": row["trace_id"],
         "observed": row["observed"],
         "reported": _reported(row),
+    }
+
+
+def _trainer(asked: Mapping[str, Any], resolved: Mapping[str, Any]) -> TrainerView:
+    return {
+        "framework": resolved.get("framework"),
+        "image": resolved.get("image"),
+        "entrypoint": asked.get("entrypoint"),
+        "args": asked.get("args") or [],
+        "source": asked.get("source"),
     }
 
 

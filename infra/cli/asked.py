@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eventrain_client import code
+from eventrain_client.replies import Checkpoint, JsonObject
+
 from infra.cli.errors import UsageFault
 from infra.cli.job_file import change_values, read_request
-from infra.cli.replies import JsonObject
 from infra.cli.session import find_job
 
 if TYPE_CHECKING:
-    from infra.cli.client import Client
-
-# What is trained is the folder's own business; the control plane asks for a word on it.
-OF_A_FOLDER: JsonObject = {
-    "jobType": "from_scratch",
-    "useGpu": False,
-    "resourceProfile": {"cpuCores": 1, "memory": "2Gi", "maxDuration": 60},
-    "hyperparameters": {"architecture": "own code"},
-}
+    from eventrain_client.client import Client
 
 
 @dataclass(frozen=True)
@@ -52,12 +47,12 @@ def compose(asked: Asked) -> JsonObject:
         )
     if asked.entrypoint and not asked.folder:
         raise UsageFault("--entrypoint is a file of a folder; name the folder too.")
-    request: JsonObject = dict(OF_A_FOLDER) if asked.folder else {}
+    request: JsonObject = deepcopy(dict(code.OF_A_FOLDER)) if asked.folder else {}
     request |= read_request(asked.file, ()) if asked.file else {}
     _single_values(request, asked)
     change_values(request, asked.settings)
     if asked.folder:
-        _of_a_folder(request, Path(asked.folder))
+        code.fill_in(request, Path(asked.folder))
     return request
 
 
@@ -68,17 +63,22 @@ def checkpoint(client: Client, named: str) -> JsonObject:
     job_id = find_job(client, job)
     if not wanted:
         return {"jobId": job_id}
-    known = client.checkpoints(job_id)
+    known = list(client.jobs.checkpoints(job_id))
+    return {"jobId": job_id, "id": checkpoint_called(known, job, wanted)["id"]}
+
+
+def checkpoint_called(known: Sequence[Checkpoint], job: str, wanted: str) -> Checkpoint:
+    """The newest of this name, or the one whose id begins so. Raises UsageFault."""
     found = [each for each in known if _is_called(each, wanted)]
     if not found:
         there = ", ".join(each["name"] for each in known) or "none"
         raise UsageFault(f"{job} has no checkpoint {wanted}; it has: {there}.")
-    return {"jobId": job_id, "id": found[-1]["id"]}
+    return found[-1]
 
 
-def _is_called(checkpoint: JsonObject, wanted: str) -> bool:
+def _is_called(checkpoint: Checkpoint, wanted: str) -> bool:
     """Names are kept with the start of their digest in front."""
-    name: str = checkpoint["name"]
+    name = checkpoint["name"]
     return name == wanted or name.endswith(f"-{wanted}") or checkpoint["id"].startswith(wanted)
 
 
@@ -94,12 +94,6 @@ def _single_values(request: JsonObject, asked: Asked) -> None:
     trainer |= {"args": list(asked.args)} if asked.args else {}
     if trainer:
         request["trainer"] = trainer
-
-
-def _of_a_folder(request: JsonObject, folder: Path) -> None:
-    request.setdefault("name", folder.resolve().name or "own code")
-    if not request.get("outputModelName"):
-        request.setdefault("autoRegisterOutputModel", False)
 
 
 def _pairs(key: str, pairs: Sequence[str]) -> dict[str, str]:

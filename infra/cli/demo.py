@@ -9,15 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eventrain_client.catalog_replies import Dataset, Model
+from eventrain_client.replies import Job, JsonObject
+
 from infra.cli import exit_codes, tables
 from infra.cli.errors import CommandFault
-from infra.cli.follow import follow_job, line_tail
 from infra.cli.follow_view import show_progress
 from infra.cli.job_page import read_page, show_part
-from infra.cli.replies import Dataset, Job, JsonObject, Model
 
 if TYPE_CHECKING:
-    from infra.cli.client import Client
+    from eventrain_client.client import Client
+
     from infra.cli.output import Output
 
 DATASET = {"name": "digits", "version": "1"}
@@ -39,9 +41,9 @@ class Demo:
 def run_demo(demo: Demo) -> int:
     """Answers the exit code. Raises EventrainError where the journey cannot go on."""
     dataset = _have_dataset(demo)
-    job = demo.client.submit_job(job_request(dataset["id"]))
+    job = demo.client.jobs.submit(job_request(dataset["id"]))
     demo.output.line(f"[bold]Job[/]      {job['id']} submitted: a small network learns digits")
-    updates = follow_job(demo.client, job["id"], interval=0.5, sleep=demo.sleep)
+    updates = demo.client.jobs.follow(job["id"], interval=0.5)
     ended = show_progress(updates, demo.output)
     if ended["status"] != "succeeded":
         _show_failure(demo, ended)
@@ -67,15 +69,15 @@ def job_request(dataset_id: str) -> JsonObject:
 
 
 def _have_dataset(demo: Demo) -> Dataset:
-    named = [each for each in demo.client.datasets() if each["name"] == DATASET["name"]]
+    named = [each for each in demo.client.datasets.list() if each["name"] == DATASET["name"]]
     for dataset in named:
         if dataset.get("storage_uri"):
             demo.output.line(f"[bold]Dataset[/]  {dataset['name']} is in the catalog already")
             return dataset
     file = demo.make_data(demo.scratch)
     # A run that was cut off may have left an entry without its file.
-    dataset = named[0] if named else demo.client.create_dataset(DATASET)
-    demo.client.upload_dataset(dataset["id"], [file])
+    dataset = named[0] if named else demo.client.datasets.create(DATASET)
+    demo.client.datasets.upload(dataset["id"], file)
     demo.output.line(f"[bold]Dataset[/]  {file.name} uploaded to the catalog")
     return dataset
 
@@ -83,9 +85,9 @@ def _have_dataset(demo: Demo) -> Dataset:
 def _registered_model(demo: Demo, job: Job) -> Model:
     deadline = time.monotonic() + REGISTERED_WITHIN
     while time.monotonic() < deadline:
-        entry = demo.client.job(job["id"]).get("outputModelEntryId")
+        entry = demo.client.jobs.get(job["id"]).get("outputModelEntryId")
         if entry:
-            return demo.client.model(entry)
+            return demo.client.models.get(entry)
         demo.sleep(0.3)
     raise CommandFault(f"The job succeeded, but its model was not registered: {job['id']}.")
 
@@ -106,5 +108,5 @@ def _show_failure(demo: Demo, job: Job) -> None:
     output.line()
     output.show(tables.job_end(job, datetime.now(UTC)))
     output.line("\n[bold]The last lines of its log[/]")
-    for line in line_tail(demo.client, job["id"]).read()[-20:]:
+    for line in list(demo.client.jobs.logs(job["id"]))[-20:]:
         output.raw(line["text"])

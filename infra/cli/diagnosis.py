@@ -6,17 +6,16 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
 import httpx
-
-from infra.cli.connection import Connection, find_connection
-from infra.cli.errors import CommandFault, EventrainError
-from infra.cli.exchange import Exchange, opened
+from eventrain_client.client import Client
+from eventrain_client.connection import Connection, find_connection
+from eventrain_client.errors import EventrainError, LocalFault
+from eventrain_client.exchange import opened
 
 PATH = "/llm-ops/v1/admin/doctor"
 # Half of what the verification of tokens forgives.
@@ -49,12 +48,12 @@ def examine(environ: Mapping[str, str], *, now: Now = utc_now) -> list[Finding]:
     """All that was looked at. What hides the rest, as a wrong token does, ends it."""
     try:
         connection = find_connection(environ)
-    except CommandFault as fault:
+    except LocalFault as fault:
         return [Finding("address", "No call was made.", fault.message, fault.advice)]
     asked_at = now()
     try:
-        with closing(Exchange(connection.address, connection.token)) as exchange:
-            response = exchange.answer(PATH)
+        with Client(connection.address, connection.token) as client:
+            response = client.api.answer(PATH)
     except EventrainError as error:
         return [_unreachable(connection, error)]
     server = _date(response)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.cli.errors import CommandFault, EventrainError, Refused, Unreachable, UsageFault
+from eventrain_client.errors import EventrainError, FolderFault, Refused, Unreachable
+
+from infra.cli.errors import CommandFault, UsageFault
 
 if TYPE_CHECKING:
-    from infra.cli.replies import Job
+    from eventrain_client.replies import Job
 
 OK = 0
 FAULT = 1
@@ -30,6 +32,7 @@ MEANING = {
 }
 
 _BY_ERROR: dict[type[EventrainError], int] = {
+    FolderFault: USAGE,
     UsageFault: USAGE,
     CommandFault: FAULT,
     Refused: REFUSED,

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from eventrain_client.follow import Update
+from eventrain_client.replies import Job, LogLine, Point
+
 from infra.cli import words
-from infra.cli.follow import Progress, Silence
-from infra.cli.replies import Job, LogLine, Point
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,23 +22,20 @@ if TYPE_CHECKING:
 COURSE = 500
 
 
-def show_progress(updates: Iterable[Progress | Silence], output: Output) -> Job:
+def show_progress(updates: Iterable[Update], output: Output) -> Job:
     """Shows every update and answers the job as it ended."""
     if output.as_json:
         return _as_json(updates, output)
     return _as_picture(updates, output) if output.live else _as_lines(updates, output)
 
 
-def show_logs(updates: Iterable[Progress | Silence], output: Output) -> Job:
+def show_logs(updates: Iterable[Update], output: Output) -> Job:
     job: Job | None = None
     silent = False
     for update in updates:
-        if isinstance(update, Silence):
-            silent = _tell_silence(update, silent, output)
-            continue
-        job, silent = update.job, False
+        job, silent = update.job, tell_silence(update, silent, output)
         show_lines(update.lines, output)
-    return _ended(job)
+    return ended(job)
 
 
 def show_lines(lines: Iterable[LogLine], output: Output) -> None:
@@ -48,53 +46,48 @@ def show_lines(lines: Iterable[LogLine], output: Output) -> None:
             output.raw(line["text"])
 
 
-def _as_json(updates: Iterable[Progress | Silence], output: Output) -> Job:
+def _as_json(updates: Iterable[Update], output: Output) -> Job:
     shown: Job | None = None
     for update in updates:
-        if isinstance(update, Silence):
-            output.data_line({"notice": update.reason})
+        if update.silence:
+            output.data_line({"notice": update.silence})
             continue
         if update.points:
             output.data_line({"points": update.points})
         if update.job != shown:
             shown = update.job
             output.data_line({"job": shown})
-    return _ended(shown)
+    return ended(shown)
 
 
-def _as_lines(updates: Iterable[Progress | Silence], output: Output) -> Job:
+def _as_lines(updates: Iterable[Update], output: Output) -> Job:
     job: Job | None = None
     last: dict[str, Any] = {}
     shown: tuple[object, ...] = ()
     silent = False
     for update in updates:
-        if isinstance(update, Silence):
-            silent = _tell_silence(update, silent, output)
-            continue
-        job, silent = update.job, False
+        job, silent = update.job, tell_silence(update, silent, output)
         last |= {point["name"]: point["value"] for point in update.points}
         state = (job["status"], job.get("attempt"), job.get("health"), words.percent(job))
         if state != shown or update.points:
             output.line(_line(job, last))
         shown = state
-    return _ended(job)
+    return ended(job)
 
 
-def _as_picture(updates: Iterable[Progress | Silence], output: Output) -> Job:
+def _as_picture(updates: Iterable[Update], output: Output) -> Job:
     from rich.live import Live
 
     job: Job | None = None
     courses: dict[str, deque[Point]] = {}
     with Live(console=output.console, refresh_per_second=8) as live:
         for update in updates:
-            if isinstance(update, Silence):
-                live.update(_picture(job, courses, f"{update.reason} Trying again."))
-                continue
             job = update.job
             for point in update.points:
                 courses.setdefault(point["name"], deque(maxlen=COURSE)).append(point)
-            live.update(_picture(job, courses, ""))
-    return _ended(job)
+            notice = f"{update.silence} Trying again." if update.silence else ""
+            live.update(_picture(job, courses, notice))
+    return ended(job)
 
 
 def _picture(job: Job | None, courses: dict[str, deque[Point]], notice: str) -> RenderableType:
@@ -152,12 +145,13 @@ def _remark(job: Job) -> str:
     return ", ".join(marks)
 
 
-def _tell_silence(silence: Silence, already: bool, output: Output) -> bool:
-    if not already:
-        output.notice(f"{silence.reason} Trying again until it does; Ctrl-C stops this only.")
-    return True
+def tell_silence(update: Update, already: bool, output: Output) -> bool:
+    """Once for each time that nobody answers; whether that is so."""
+    if update.silence and not already:
+        output.notice(f"{update.silence} Trying again until it does; Ctrl-C stops this only.")
+    return update.silence is not None
 
 
-def _ended(job: Job | None) -> Job:
+def ended(job: Job | None) -> Job:
     assert job is not None, "a job that is followed is read at least once"
     return job

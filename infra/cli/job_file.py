@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
+from eventrain_client.replies import JsonObject
 
 from infra.cli.errors import UsageFault
-from infra.cli.replies import JsonObject
 
 
 class _Loader(yaml.SafeLoader):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
+from eventrain_client.replies import Artifact, Attempt, Change, Job, Point
 from rich.console import RenderableType
 
 from infra.cli import tables
-from infra.cli.follow import point_tail
-from infra.cli.replies import Artifact, Attempt, Change, Job, Point
 
 if TYPE_CHECKING:
-    from infra.cli.client import Client
+    from eventrain_client.client import Client
+
     from infra.cli.output import Output
 
 
@@ -26,11 +26,11 @@ class JobPage(TypedDict):
 
 def read_page(client: Client, job_id: str) -> JobPage:
     return {
-        "job": client.job(job_id),
-        "timeline": client.timeline(job_id),
-        "attempts": client.attempts(job_id),
-        "points": point_tail(client, job_id).read(),
-        "artifacts": client.artifacts(job_id),
+        "job": client.jobs.get(job_id),
+        "timeline": list(client.jobs.events(job_id)),
+        "attempts": list(client.jobs.attempts(job_id)),
+        "points": client.jobs.metrics(job_id),
+        "artifacts": list(client.jobs.artifacts(job_id)),
     }
 
 

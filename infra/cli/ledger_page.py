@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from eventrain_client.admin_replies import Ledger, LedgerEntry
 from rich.markup import escape
 from rich.table import Table
 
-from infra.cli.replies import Ledger, LedgerEntry
 from infra.cli.tables import table
 
 KINDS = ("useful", "lost", "stalled", "queued")

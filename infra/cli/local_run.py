@@ -15,11 +15,13 @@ import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
+from eventrain_client.client import Client
+from eventrain_client.errors import EventrainError
+
 from infra.cli import exit_codes
-from infra.cli.client import Client
 from infra.cli.demo import Demo, run_demo
 from infra.cli.digits import write_digits
-from infra.cli.errors import CommandFault, EventrainError
+from infra.cli.errors import CommandFault
 from infra.cli.output import Output
 from infra.local.problem import Interrupted, StackProblem
 from infra.local.settings import CLONE, DEFAULT_HOME, StackSettings

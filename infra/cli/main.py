@@ -7,17 +7,23 @@ import sys
 from collections.abc import Mapping, Sequence
 
 import click
+from eventrain_client.errors import EventrainError, Refused, Unreachable
 
 from infra.cli import exit_codes
 from infra.cli.commands import (
     audit,
     catalog,
+    compare,
+    completion,
     datasets,
     dead_letters,
     doctor,
+    events,
     follow,
+    job_files,
     jobs,
     ledger,
+    metrics,
     models,
     projects,
     retention,
@@ -28,7 +34,6 @@ from infra.cli.commands import (
     watch,
     webhooks,
 )
-from infra.cli.errors import EventrainError, Refused, Unreachable
 from infra.cli.options import json_flag
 from infra.cli.session import Session
 
@@ -54,6 +59,11 @@ SECTIONS: dict[str, list[click.Command]] = {
         follow.follow,
         watch.watch,
         jobs.logs,
+        events.events,
+        metrics.metrics,
+        job_files.artifacts,
+        job_files.checkpoints,
+        compare.compare,
         submit.cancel,
         submit.resubmit,
     ],
@@ -67,7 +77,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         dead_letters.dead_letters,
         retention.retention,
     ],
-    "Other": [doctor.doctor, version],
+    "Other": [doctor.doctor, completion.completion, version],
 }
 ADVICE = {
     401: "Set EVENTRAIN_TOKEN to a token that is valid there.",
@@ -91,7 +101,7 @@ class Sections(click.Group):
 def eventrain() -> None:
     """Train models on Eventrain: submit jobs, watch them, use what they made.
 
-    A job is named by its id, or by the start of it. Address and token come from
+    A job is named by its id, by the start of it, or by its name: the newest one of it. Address and token come from
     EVENTRAIN_ADDRESS and EVENTRAIN_TOKEN, else from client.json in EVENTRAIN_HOME
     (~/.eventrain), where `eventrain up` writes them.
     """

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from infra.cli.errors import EventrainError, Refused, ServerFault
+from eventrain_client.errors import EventrainError, Refused, ServerFault
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from eventrain_client.admin_replies import Expired
 from rich.markup import escape
 from rich.table import Table
 
 from infra.cli import words
-from infra.cli.replies import Expired
 from infra.cli.tables import table
 
 

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from infra.cli.connection import find_connection
-from infra.cli.errors import Refused, UsageFault
+from eventrain_client.connection import find_connection
+from eventrain_client.errors import Refused
+
+from infra.cli.errors import UsageFault
 from infra.cli.output import Output
 
 if TYPE_CHECKING:
-    from infra.cli.client import Client
+    from eventrain_client.client import Client
 
 
 @dataclass(frozen=True)
@@ -22,26 +24,31 @@ class Session:
 
     def client(self) -> Client:
         # Imported here: httpx takes longer to load than the rest together.
-        from infra.cli.client import Client
+        from eventrain_client.client import Client
 
         connection = find_connection(self.environ)
         return Client(connection.address, connection.token)
 
 
-def find_job(client: Client, given: str) -> str:
-    """The id that `given` begins: a whole id, or the start of exactly one job's."""
+def find_job(client: Client, given: str, *, sure: bool = False) -> str:
+    """The id that `given` begins: a whole id, or the start of exactly one job's; else that of the
+    newest job of this name, of the only one where it must be `sure`. Raises Refused, UsageFault."""
     try:
         return str(uuid.UUID(given))
     except ValueError:
-        found = _beginning_with(client, given)
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise Refused(f"No job's id begins with {given!r}.", status=404)
-    some = ", ".join(found[:5])
-    raise UsageFault(f"{given!r} begins the ids of {len(found)} jobs: {some}.")
+        found = client.jobs.page(q=given, limit=200)["jobs"]
+    begun = [job["id"] for job in found if job["id"].startswith(given.lower())]
+    named = [job["id"] for job in found if job.get("name") == given]
+    if len(begun) > 1:
+        raise UsageFault(f"{given!r} begins the ids of {len(begun)} jobs: {_some(begun)}.")
+    if not begun and sure and len(named) > 1:
+        raise UsageFault(
+            f"{len(named)} jobs are called {given!r}, the newest first: {_some(named)}."
+        )
+    if not begun and not named:
+        raise Refused(f"No job's id begins with {given!r}, and none is called so.", status=404)
+    return (begun or named)[0]
 
 
-def _beginning_with(client: Client, given: str) -> list[str]:
-    start = given.lower()
-    return [job["id"] for job in client.jobs(q=start)["jobs"] if job["id"].startswith(start)]
+def _some(job_ids: list[str]) -> str:
+    return ", ".join(job_ids[:5])

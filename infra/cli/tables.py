@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from eventrain_client.catalog_replies import Dataset, Model
+from eventrain_client.replies import (
+    Artifact,
+    Attempt,
+    Change,
+    Checkpoint,
+    GpuType,
+    Job,
+    JsonObject,
+    Point,
+)
 from rich.markup import escape
 from rich.table import Table
 
 from infra.cli import words
-from infra.cli.replies import (
-    Artifact,
-    Attempt,
-    Change,
-    Dataset,
-    GpuType,
-    Job,
-    JsonObject,
-    Model,
-    Point,
-)
 
 # The columns whose text is folded when a terminal is narrow.
 GIVES_WAY = frozenset({"NAME", "DETAIL", "REASON", "FILE"})
@@ -97,10 +97,11 @@ def short_type(name: str) -> str:
 
 
 def artifacts(rows: Sequence[Artifact]) -> Table:
-    made = table("FILE", "SIZE", "SHA-256")
+    made = table("FILE", "ATTEMPT", "SIZE", "SHA-256")
     for row in rows:
         digest = row.get("sha256") or "-"
-        made.add_row(escape(row["name"]), words.size(row.get("size")), digest[:16])
+        attempt = _or_dash(row.get("attempt"))
+        made.add_row(escape(row["name"]), attempt, words.size(row.get("size")), digest[:16])
     return made
 
 
@@ -144,6 +145,35 @@ def _because(reason: str | None, line: str | None) -> str:
     """With the line of the log that was taken for evidence, where the reason does not hold it."""
     told = reason or "-"
     return told if not line or line in told else f"{told}\nlog: {line}"
+
+
+def checkpoints(rows: Sequence[Checkpoint]) -> Table:
+    made = table("NAME", "ATTEMPT", "EPOCH", "STEP", "SIZE", "WHEN", "METRICS", "ID")
+    for row in rows:
+        made.add_row(
+            escape(row["name"]),
+            str(row["attempt"]),
+            _or_dash(row["epoch"]),
+            _or_dash(row["step"]),
+            words.size(row["size"]),
+            words.date(row["createdAt"]),
+            escape(detail(row["metrics"])) or "-",
+            row["id"],
+        )
+    return made
+
+
+def change_line(row: Change) -> str:
+    """A change as one line, as it comes."""
+    number = row.get("attempt")
+    attempt = f"attempt {number}" if number else ""
+    parts = (words.clock(row["at"]), attempt, _change(row), _told(row.get("detail")))
+    return "  ".join(part for part in parts if part)
+
+
+def plain(text: str) -> str:
+    """Whose brackets are no markup."""
+    return escape(text)
 
 
 def metrics(points: Sequence[Point]) -> Table:

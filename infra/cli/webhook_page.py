@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from eventrain_client.admin_replies import Delivery, Webhook
 from rich.markup import escape
 from rich.table import Table
 
 from infra.cli import words
-from infra.cli.replies import Delivery, Webhook
 from infra.cli.tables import table
 
 STYLES = {"delivered": "green", "failed": "red", "due": "yellow"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from infra.cli.replies import Job
+from eventrain_client.replies import Job
+from eventrain_client.sizes import spell_size
 
 STYLES = {
     "pending": "yellow",
@@ -16,7 +17,6 @@ STYLES = {
     "cancelled": "magenta",
 }
 _BARS = "▁▂▃▄▅▆▇█"
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def status(word: str) -> str:
@@ -71,12 +71,7 @@ def run_time(job: Job, now: datetime) -> str:
 
 
 def size(count: int | None) -> str:
-    if count is None:
-        return "-"
-    amount, unit = float(count), 0
-    while amount >= 1024 and unit < len(_UNITS) - 1:
-        amount, unit = amount / 1024, unit + 1
-    return f"{amount:.0f} B" if unit == 0 else f"{amount:.1f} {_UNITS[unit]}"
+    return "-" if count is None else spell_size(count)
 
 
 def number(value: Any) -> str:

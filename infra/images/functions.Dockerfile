@@ -11,8 +11,9 @@ ENV UV_COMPILE_BYTECODE=1 \
     UV_PYTHON_DOWNLOADS=never
 RUN pip install --no-cache-dir uv==${UV_VERSION}
 WORKDIR /app
-# The lock covers the trainer, which tests import, so its metadata must be there; it is not installed.
+# The lock covers the trainer and the client, so their metadata must be there; neither is installed.
 COPY trainer/pyproject.toml trainer/README.md trainer/
+COPY infra/client/pyproject.toml infra/client/README.md infra/client/
 COPY pyproject.toml uv.lock ./
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --locked --no-dev --no-install-project

@@ -50,7 +50,8 @@ class TestImage:
         ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
         for source in copied(file):
             assert (ROOT / source).exists(), source
-            assert f"!{source.partition('/')[0]}" in ignored
+            within = [Path(source), *Path(source).parents]
+            assert {f"!{each.as_posix()}" for each in within} & set(ignored), source
 
 
 @pytest.mark.parametrize("file", LOCKED, ids=lambda file: file.name)

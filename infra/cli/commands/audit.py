@@ -22,7 +22,7 @@ def audit(
 ) -> None:
     """Say who changed what in the projects that you administer, the newest first."""
     with session.client() as client:
-        page = client.audit(projectId=project, user=user, limit=limit, cursor=cursor)
+        page = client.admin.audit(project_id=project, user=user, limit=limit, cursor=cursor)
     output = session.output
     if output.as_json:
         output.data(page)

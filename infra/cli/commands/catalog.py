@@ -15,7 +15,7 @@ from infra.cli.session import Session
 def gpu_types(session: Session, env: str | None) -> None:
     """List the GPU types that jobs can ask for."""
     with session.client() as client:
-        rows = client.gpu_types(env=env)
+        rows = client.admin.gpu_types(env=env)
     if session.output.as_json:
         session.output.data({"gpuTypes": rows})
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from infra.cli.commands.shelf import Shelf, add_common, ask, entry, show
+from infra.cli.commands.shelf import Shelf, add_common, entry, show
 from infra.cli.options import json_flag
 from infra.cli.session import Session
 
@@ -36,7 +36,8 @@ def show_dataset(session: Session, entry_id: str) -> None:
     """Show one."""
     from infra.cli import catalog_page
 
-    show(session, ask(session, f"datasets/{entry_id}"), catalog_page.dataset)
+    with session.client() as client:
+        show(session, client.datasets.get(entry_id), catalog_page.dataset)
 
 
 @datasets.command()
@@ -48,7 +49,8 @@ def show_dataset(session: Session, entry_id: str) -> None:
 def create(session: Session, name: str, version: str, kind: str | None) -> None:
     """Make a dataset, whose files are uploaded next."""
     wanted = {"name": name, "version": version, "type": kind}
-    made = ask(session, "datasets", method="POST", json=wanted)
+    with session.client() as client:
+        made = client.datasets.create(wanted)
     show(session, made, lambda made: f"{made['id']}")
 
 
@@ -62,8 +64,9 @@ def preview(session: Session, entry_id: str, file: str | None, rows: int) -> Non
     """Show the first rows of a file: csv, tsv, JSON lines or text."""
     from infra.cli import catalog_page
 
-    params = {"file": file, "limit": rows}
-    show(session, ask(session, f"datasets/{entry_id}/preview", params=params), catalog_page.preview)
+    with session.client() as client:
+        told = client.datasets.preview(entry_id, file=file, rows=rows)
+    show(session, told, catalog_page.preview)
 
 
 add_common(datasets, "datasets")
@@ -71,7 +74,7 @@ add_common(datasets, "datasets")
 
 def _list(session: Session) -> None:
     with session.client() as client:
-        rows = client.datasets()
+        rows = list(client.datasets.list())
     if session.output.as_json:
         session.output.data({"datasets": rows})
         return

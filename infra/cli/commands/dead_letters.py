@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import click
+from eventrain_client.errors import Refused, Unreachable
 
 from infra.cli import exit_codes
-from infra.cli.errors import Refused, Unreachable
 from infra.cli.options import json_flag
 from infra.cli.session import Session
 
@@ -30,7 +30,7 @@ def dead_letters() -> None:
 def list_letters(session: Session, limit: int, cursor: str | None) -> None:
     """List dead letters, the oldest first."""
     with session.client() as client:
-        page = client.dead_letters(limit=limit, cursor=cursor)
+        page = client.admin.dead_letters(limit=limit, cursor=cursor)
     output = session.output
     if output.as_json:
         output.data(page)
@@ -51,7 +51,7 @@ def show(session: Session, letter_id: str) -> None:
     """Show a dead letter: the event, and why it was given up."""
     with session.client() as client:
         try:
-            letter = client.dead_letter(letter_id)
+            letter = client.admin.dead_letter(letter_id)
         except Refused as error:
             error.advice = ADVICE if error.status == NOT_FOUND else ""
             raise
@@ -73,7 +73,7 @@ def replay(session: Session, letter_ids: tuple[str, ...]) -> None:
     with session.client() as client:
         for letter_id in letter_ids:
             try:
-                letter = client.replay_dead_letter(letter_id)
+                letter = client.admin.replay_dead_letter(letter_id)
             except Refused as error:
                 session.output.error(error)
                 refused = True

@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 
 import click
+from eventrain_client.replies import Job
 
 from infra.cli import exit_codes
 from infra.cli.options import job_id, json_flag
-from infra.cli.replies import Job
 from infra.cli.session import Session, find_job
 
 if TYPE_CHECKING:
-    from infra.cli.client import Client
-    from infra.cli.follow import Progress, Silence
+    from eventrain_client.client import Client
+    from eventrain_client.follow import Update
+
     from infra.cli.output import Output
 
 
@@ -30,20 +31,18 @@ def follow(session: Session, job_id: str) -> None:
     """
     with session.client() as client:
         # A job that cannot be read at all is told at once; later silences are waited out.
-        found = client.job(find_job(client, job_id))
+        found = client.jobs.get(find_job(client, job_id))
         follow_to_end(session, client, found["id"])
 
 
 def follow_to_end(session: Session, client: Client, job_id: str) -> NoReturn:
-    from infra.cli.follow import follow_job
-
     try:
-        show_to_end(session, follow_job(client, job_id))
+        show_to_end(session, client.jobs.follow(job_id))
     except KeyboardInterrupt:
         leave_running(session, job_id)
 
 
-def show_to_end(session: Session, updates: Iterable[Progress | Silence]) -> NoReturn:
+def show_to_end(session: Session, updates: Iterable[Update]) -> NoReturn:
     from infra.cli.follow_view import show_progress
 
     job = show_progress(updates, session.output)

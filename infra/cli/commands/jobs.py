@@ -11,10 +11,13 @@ from infra.cli.commands.follow import leave_running
 from infra.cli.options import follow_flag, job_id, json_flag
 from infra.cli.session import Session, find_job
 
+STATUSES = ("pending", "queued", "running", "succeeded", "failed", "cancelled")
+
 
 @click.command("list")
-@click.option("--status", help="pending, queued, running, succeeded, failed or cancelled.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only those.")
 @click.option("--label", help="A label, KEY=VALUE.")
+@click.option("--project", help="The id of their project.")
 @click.option("--model", help="The id of the model they start from.")
 @click.option("-q", "--query", help="How their name or id begins.")
 @click.option(
@@ -27,6 +30,7 @@ def list_jobs(
     session: Session,
     status: str | None,
     label: str | None,
+    project: str | None,
     model: str | None,
     query: str | None,
     limit: int,
@@ -34,8 +38,14 @@ def list_jobs(
 ) -> None:
     """List jobs, the newest first."""
     with session.client() as client:
-        page = client.jobs(
-            status=status, label=label, model_id=model, q=query, limit=limit, cursor=cursor
+        page = client.jobs.page(
+            status=status,
+            label=label,
+            project_id=project,
+            model_id=model,
+            q=query,
+            limit=limit,
+            cursor=cursor,
         )
     output = session.output
     if output.as_json:
@@ -75,19 +85,18 @@ def logs(session: Session, job_id: str, follow: bool) -> None:
     Where the trainer itself sent nothing, the end of its pod's log, once it is over.
     With --json, each line is an object with attempt, stream, offset, text and time.
     """
-    from infra.cli.follow import follow_job, line_tail
     from infra.cli.follow_view import show_lines, show_logs
     from infra.cli.pod_log import unsent_lines
 
     with session.client() as client:
-        found = client.job(find_job(client, job_id))["id"]
+        found = client.jobs.get(find_job(client, job_id))["id"]
         if not follow:
-            sent = line_tail(client, found).read()
+            sent = list(client.jobs.logs(found))
             show_lines(sent, session.output)
             show_lines(unsent_lines(client, found, sent), session.output)
             return
         try:
-            job = show_logs(follow_job(client, found, points=False, logs=True), session.output)
+            job = show_logs(client.jobs.follow(found, points=False, logs=True), session.output)
         except KeyboardInterrupt:
             leave_running(session, found)
     raise SystemExit(exit_codes.of_job(job))

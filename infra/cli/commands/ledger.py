@@ -33,9 +33,15 @@ def ledger(
     cursor: str | None,
 ) -> None:
     """Say where GPU hours went: useful, lost, stalled, queued; and what they cost."""
-    span = {"projectId": project, "groupBy": by, "from": moment(since), "to": moment(until)}
     with session.client() as client:
-        page = client.ledger(**span, limit=limit, cursor=cursor)
+        page = client.admin.ledger(
+            group_by=by,
+            project_id=project,
+            since=moment(since),
+            until=moment(until),
+            limit=limit,
+            cursor=cursor,
+        )
     output = session.output
     if output.as_json:
         output.data(page)

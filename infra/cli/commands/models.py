@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from infra.cli.commands.shelf import Shelf, add_common, ask, entry, refuse, show
+from infra.cli.commands.shelf import Shelf, add_common, entry, refuse, show
 from infra.cli.options import json_flag
 from infra.cli.session import Session
 
@@ -41,7 +41,8 @@ def show_model(session: Session, entry_id: str) -> None:
     """Show one."""
     from infra.cli import tables
 
-    show(session, ask(session, f"models/{entry_id}"), tables.model_facts)
+    with session.client() as client:
+        show(session, client.models.get(entry_id), tables.model_facts)
 
 
 @models.command()
@@ -51,7 +52,8 @@ def show_model(session: Session, entry_id: str) -> None:
 @click.pass_obj
 def status(session: Session, entry_id: str, status: str) -> None:
     """Move it to another status."""
-    moved = ask(session, f"models/{entry_id}/status", method="PATCH", params={"status": status})
+    with session.client() as client:
+        moved = client.models.set_status(entry_id, status)
     show(session, moved, lambda moved: f"{moved['name']} {moved['version']} is {moved['status']}.")
 
 
@@ -62,15 +64,13 @@ def status(session: Session, entry_id: str, status: str) -> None:
 @click.pass_obj
 def verify(session: Session, entry_id: str, no_files: bool) -> None:
     """Hold a model to its signed receipt: signature, entry, and every file as it is stored."""
-    from infra.cli import catalog_page, receipt, transfer
+    from infra.cli import catalog_page, receipt
 
     with session.client() as client:
-        model = client.catalog(f"models/{entry_id}")
-        stored = client.catalog(f"models/{entry_id}/receipt")
-        keys = client.catalog("receipt-keys")["keys"]
-        files = client.catalog(f"models/{entry_id}/files")
-    read = None if no_files else transfer.sha256_at
-    found = list(receipt.examine(model, stored, keys, files, read))
+        model, stored = client.models.get(entry_id), client.models.receipt(entry_id)
+        keys, files = client.models.receipt_keys(), client.models.files(entry_id)
+        read = None if no_files else client.api.sha256_at
+        found = list(receipt.examine(model, stored, keys, files, read))
     wrong = [each for each in found if each.wrong]
     if session.output.as_json:
         told: list[dict[str, Any]] = [{"what": each.what, "wrong": each.wrong} for each in found]
@@ -86,7 +86,7 @@ add_common(models, "models")
 
 def _list(session: Session, status: str | None) -> None:
     with session.client() as client:
-        rows = client.models(status=status)
+        rows = list(client.models.list(status=status))
     if session.output.as_json:
         session.output.data({"models": rows})
         return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 import click
 
@@ -27,7 +26,9 @@ def list_projects(session: Session) -> None:
     """List your projects."""
     from infra.cli import access_page
 
-    _show(session, _ask(session), lambda page: access_page.projects(page["projects"]))
+    with session.client() as client:
+        page = {"projects": list(client.projects.list()), "nextCursor": None}
+    _show(session, page, lambda page: access_page.projects(page["projects"]))
 
 
 @projects.command()
@@ -36,7 +37,8 @@ def list_projects(session: Session) -> None:
 @click.pass_obj
 def show(session: Session, project: str) -> None:
     """Show a project: its quota, and what of it is used."""
-    _show_one(session, _ask(session, f"/{quote(project, safe='')}"))
+    with session.client() as client:
+        _show_one(session, client.projects.get(project))
 
 
 @projects.command()
@@ -45,7 +47,8 @@ def show(session: Session, project: str) -> None:
 @click.pass_obj
 def create(session: Session, name: str) -> None:
     """Make a project. For who administers the installation."""
-    _show_one(session, _ask(session, method="POST", json={"name": name}))
+    with session.client() as client:
+        _show_one(session, client.projects.create(name))
 
 
 @projects.command("quota")
@@ -61,8 +64,8 @@ def set_quota(
     """Bound what a project may use. For who administers the installation."""
     given = {"liveJobs": live_jobs, "gpus": gpus, "gpuHoursPerMonth": gpu_hours}
     bounds = {name: None if most < 0 else most for name, most in given.items() if most is not None}
-    below = f"/{quote(project, safe='')}"
-    _show_one(session, _ask(session, below, method="PATCH", json={"quota": bounds}))
+    with session.client() as client:
+        _show_one(session, client.projects.set_quota(project, bounds))
 
 
 @projects.command()
@@ -73,7 +76,8 @@ def members(session: Session, project: str) -> None:
     """List the members of a project."""
     from infra.cli import access_page
 
-    page = _ask(session, f"/{quote(project, safe='')}/members")
+    with session.client() as client:
+        page = {"members": list(client.projects.members(project)), "nextCursor": None}
     _show(session, page, lambda page: access_page.members(page["members"]))
 
 
@@ -87,7 +91,8 @@ def members(session: Session, project: str) -> None:
 @click.pass_obj
 def add(session: Session, project: str, user: str, role: str) -> None:
     """Give somebody a role in a project, or another one than before."""
-    made = _ask(session, _member(project, user), method="PUT", json={"role": role})
+    with session.client() as client:
+        made = client.projects.add_member(project, user, role)
     _show(session, made, lambda made: f"{made['user']} is {made['role']} now.")
 
 
@@ -98,17 +103,9 @@ def add(session: Session, project: str, user: str, role: str) -> None:
 @click.pass_obj
 def remove(session: Session, project: str, user: str) -> None:
     """Take somebody's role in a project away."""
-    gone = _ask(session, _member(project, user), method="DELETE")
-    _show(session, gone, lambda gone: f"{gone['user']} is no member any more.")
-
-
-def _member(project: str, user: str) -> str:
-    return f"/{quote(project, safe='')}/members/{quote(user, safe='')}"
-
-
-def _ask(session: Session, below: str = "", **options: Any) -> Any:
     with session.client() as client:
-        return client.projects(below, **options)
+        gone = client.projects.remove_member(project, user)
+    _show(session, gone, lambda gone: f"{gone['user']} is no member any more.")
 
 
 def _show_one(session: Session, found: Any) -> None:

@@ -20,7 +20,7 @@ from infra.cli.session import Session
 def retention(session: Session, dry_run: bool) -> None:
     """Say what is older than retention.yaml allows, and will be deleted."""
     with session.client() as client:
-        kinds = client.retention()
+        kinds = client.admin.retention()
     output = session.output
     if output.as_json:
         output.data(kinds)

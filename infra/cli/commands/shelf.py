@@ -4,29 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from infra.cli.options import json_flag
 from infra.cli.session import Session
+
+if TYPE_CHECKING:
+    from eventrain_client.catalog import Datasets, Models
+    from eventrain_client.client import Client
+    from eventrain_client.drivers import Blocking
 
 entry = click.argument("entry_id", metavar="ID")
 
 
 class Shelf(click.Group):
-    """`eventrain models` lists and `eventrain models ID` shows, as they did before there was more."""
+    """`eventrain models` lists and `eventrain models ID` shows, as they did before there was more.
+    `default` is the command that a word stands for that is no command."""
+
+    def __init__(self, *args: Any, default: str = "show", **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._default = default
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Its commands, and whatever its default command would complete."""
+        found = super().shell_complete(ctx, incomplete)
+        default = self.get_command(ctx, self._default)
+        for parameter in default.params[:1] if default else ():
+            found += parameter.shell_complete(ctx, incomplete)
+        return found
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         known = args and self.get_command(ctx, args[0])
-        return super().resolve_command(ctx, args if known else ["show", *args])
+        return super().resolve_command(ctx, args if known else [self._default, *args])
 
 
-def ask(session: Session, below: str, *, method: str = "GET", **options: Any) -> Any:
-    with session.client() as client:
-        return client.catalog(below, method=method, **options)
+def shelf_of(client: Client, kind: str) -> Models[Blocking] | Datasets[Blocking]:
+    return client.models if kind == "models" else client.datasets
 
 
 def show(session: Session, found: Any, picture: Callable[[Any], Any]) -> None:
@@ -47,7 +65,8 @@ def add_common(group: click.Group, kind: str) -> None:
         """Show what it was made from, and what was made of it."""
         from infra.cli import catalog_page
 
-        show(session, ask(session, f"{kind}/{entry_id}/lineage"), catalog_page.lineage)
+        with session.client() as client:
+            show(session, shelf_of(client, kind).lineage(entry_id), catalog_page.lineage)
 
     @group.command()
     @entry
@@ -57,7 +76,8 @@ def add_common(group: click.Group, kind: str) -> None:
         """List its files."""
         from infra.cli import catalog_page
 
-        show(session, ask(session, f"{kind}/{entry_id}/files"), catalog_page.files)
+        with session.client() as client:
+            show(session, shelf_of(client, kind).files(entry_id), catalog_page.files)
 
     _add_transfers(group, kind)
     _add_delete(group, kind)
@@ -73,12 +93,10 @@ def _add_transfers(group: click.Group, kind: str) -> None:
     @click.pass_obj
     def upload(session: Session, entry_id: str, files: tuple[Path, ...]) -> None:
         """Add files; a large one goes to the store in parts."""
-        from infra.cli import transfer
-
         found: Any = None
         with session.client() as client:
             for file in files:
-                found = transfer.send(client.catalog, f"{kind}/{entry_id}", file)
+                found = shelf_of(client, kind).upload(entry_id, file)
                 session.output.progress(f"uploaded {file.name}")
         show(session, found, lambda found: f"They lie at {found['storage_uri']}")
 
@@ -91,10 +109,8 @@ def _add_transfers(group: click.Group, kind: str) -> None:
     @click.pass_obj
     def download(session: Session, entry_id: str, folder: Path) -> None:
         """Fetch its files, and hold each to its digest."""
-        from infra.cli import transfer
-
-        listed = ask(session, f"{kind}/{entry_id}/files")
-        fetched = [str(transfer.fetch(file, folder)) for file in listed]
+        with session.client() as client:
+            fetched = [str(path) for path in shelf_of(client, kind).download(entry_id, folder)]
         show(session, {"files": fetched}, lambda found: "\n".join(found["files"]) or "No files.")
 
 
@@ -108,7 +124,8 @@ def _add_delete(group: click.Group, kind: str) -> None:
         """Delete it with its files; refused while something depends on it."""
         if not yes:
             click.confirm(f"Delete {kind[:-1]} {entry_id} and its files?", abort=True)
-        gone = ask(session, f"{kind}/{entry_id}", method="DELETE")
+        with session.client() as client:
+            gone = shelf_of(client, kind).delete(entry_id)
         show(session, gone, lambda gone: f"{gone['name']} {gone['version']} is deleted.")
 
 

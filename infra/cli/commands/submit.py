@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from eventrain_client.errors import Unreachable
+from eventrain_client.replies import TERMINAL, Job, JsonObject
 
 from infra.cli.commands.follow import follow_to_end
-from infra.cli.errors import Unreachable
-from infra.cli.options import follow_flag, job_id, json_flag, set_values
-from infra.cli.replies import TERMINAL, Job, JsonObject
+from infra.cli.options import complete_job, follow_flag, job_id, json_flag, set_values
 from infra.cli.session import Session, find_job
 
 if TYPE_CHECKING:
+    from eventrain_client.client import Client
+
     from infra.cli.asked import Asked
-    from infra.cli.client import Client
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -27,9 +27,14 @@ def _pairs(option: str, name: str, metavar: str, text: str) -> Decorator:
 
 
 @click.command()
-@click.argument("folder", metavar="[FOLDER]", required=False)
+@click.argument("folder", metavar="[FOLDER]", type=click.Path(), required=False)
 @click.argument("args", metavar="[-- ARGS]", nargs=-1, type=click.UNPROCESSED)
-@click.option("--file", "-f", help="The job as YAML or JSON; - reads standard input.")
+@click.option(
+    "--file",
+    "-f",
+    type=click.Path(allow_dash=True),
+    help="The job as YAML or JSON; - reads standard input.",
+)
 @click.option("--entrypoint", "-e", metavar="FILE", help="The file of the folder to run.")
 @click.option("--framework", help="Whose environment it runs in.")
 @click.option("--name", help="What to call the job.")
@@ -37,7 +42,13 @@ def _pairs(option: str, name: str, metavar: str, text: str) -> Decorator:
 @_pairs("--env", "env", "NAME=VALUE", "A variable.")
 @_pairs("--secret", "secrets", "NAME=SECRET/KEY", "A variable from a secret of the project.")
 @click.option("--shared-memory", metavar="SIZE", help="Of /dev/shm, as in 2Gi.")
-@click.option("--from", "start_from", metavar="JOB[:NAME]", help="Start from its checkpoint.")
+@click.option(
+    "--from",
+    "start_from",
+    metavar="JOB[:NAME]",
+    shell_complete=complete_job,
+    help="Start from its checkpoint.",
+)
 @set_values
 @follow_flag
 @click.option("--dry-run", is_flag=True, help="Have the request checked; create nothing.")
@@ -85,7 +96,7 @@ def submit(
 def cancel(session: Session, job_id: str) -> None:
     """Cancel a job; a running one gets time to save a checkpoint."""
     with session.client() as client:
-        job = client.cancel_job(find_job(client, job_id))
+        job = client.jobs.cancel(find_job(client, job_id, sure=True))
     if job["status"] in TERMINAL:
         _told(session, job, f"{job['id']} is {job['status']}.")
         return
@@ -115,10 +126,10 @@ def resubmit(
     from infra.cli.job_file import change_values
 
     with session.client() as client:
-        before = client.job(find_job(client, job_id))
+        before = client.jobs.get(find_job(client, job_id, sure=True))
         profile = dict(before.get("resourceProfile") or {})
         change_values(profile, settings)
-        job = client.resubmit_job(before["id"], profile, use_gpu=use_gpu)
+        job = client.jobs.resubmit(before["id"], profile, use_gpu=use_gpu)
         if follow:
             session.output.progress(f"Submitted {job['id']} after {before['id']}.")
             follow_to_end(session, client, job["id"])
@@ -131,16 +142,14 @@ def _complete(
 ) -> None:
     """What the control plane must be asked about: where the code lies, and the checkpoint."""
     from infra.cli.asked import checkpoint
-    from infra.cli.bring import bring
 
     if asked.start_from:
         request["checkpoint"] = checkpoint(client, asked.start_from)
     if asked.folder and asked.entrypoint:
-        request["trainer"]["source"] = bring(
-            client,
-            Path(asked.folder),
+        request["trainer"]["source"] = client.jobs.bring(
+            asked.folder,
             asked.entrypoint,
-            request.get("projectId"),
+            project_id=request.get("projectId"),
             keep=keep,
             say=session.output.progress,
         )
@@ -148,7 +157,7 @@ def _complete(
 
 def _submit(client: Client, request: JsonObject, key: str, dry_run: bool) -> Job:
     try:
-        return client.submit_job(request, idempotency_key=key, dry_run=dry_run)
+        return client.jobs.submit(request, idempotency_key=key, dry_run=dry_run)
     except Unreachable as error:
         if not dry_run:
             error.advice = (

@@ -43,7 +43,7 @@ def create(
     if machine:
         wanted |= {"projectId": machine, "role": role}
     with session.client() as client:
-        _show_secrets(session, client.create_token(wanted))
+        _show_secrets(session, client.tokens.create(wanted))
 
 
 @token.command("list")
@@ -54,7 +54,7 @@ def create(
 def list_tokens(session: Session, project: str | None, cursor: str | None) -> None:
     """List tokens, the newest first."""
     with session.client() as client:
-        page = client.tokens(project_id=project, cursor=cursor)
+        page = client.tokens.page(project_id=project, cursor=cursor)
     output = session.output
     if output.as_json:
         output.data(page)
@@ -73,7 +73,7 @@ def list_tokens(session: Session, project: str | None, cursor: str | None) -> No
 def revoke(session: Session, token_id: str) -> None:
     """Take a token back, with all that came from it by refreshing."""
     with session.client() as client:
-        revoked = client.revoke_token(token_id)
+        revoked = client.tokens.revoke(token_id)
     if session.output.as_json:
         session.output.data(revoked)
     else:
@@ -92,7 +92,7 @@ def refresh(session: Session) -> None:
     if not secret:
         raise UsageFault(f"Set {REFRESH} to the refresh token.")
     with session.client() as client:
-        _show_secrets(session, client.refresh_token(secret))
+        _show_secrets(session, client.tokens.refresh(secret))
 
 
 def _show_secrets(session: Session, made: Any) -> None:

@@ -6,22 +6,23 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 
 import click
+from eventrain_client.replies import Job
 
 from infra.cli import exit_codes
 from infra.cli.commands.follow import leave_running, show_to_end
-from infra.cli.options import json_flag
-from infra.cli.replies import Job
+from infra.cli.options import complete_job, json_flag
 from infra.cli.session import Session, find_job
 
 if TYPE_CHECKING:
-    from infra.cli.client import Client
-    from infra.cli.exchange import Told
-    from infra.cli.follow import Silence
+    from eventrain_client.client import Client
+    from eventrain_client.errors import Unreachable
+    from eventrain_client.exchange import Told
+
     from infra.cli.output import Output
 
 
 @click.command()
-@click.argument("job_id", metavar="[ID]", required=False)
+@click.argument("job_id", metavar="[JOB]", required=False, shell_complete=complete_job)
 @click.option("--status", help="Only jobs in this state.")
 @click.option("--label", help="Only jobs with this label, KEY=VALUE.")
 @json_flag
@@ -31,14 +32,12 @@ def watch(session: Session, job_id: str | None, status: str | None, label: str |
 
     With --json, a line of JSON for each change.
     """
-    from infra.cli.watch import watch_job
-
     with session.client() as client:
         if job_id is None:
             _watch_list(session, client, status, label)
-        found = client.job(find_job(client, job_id))
+        found = client.jobs.get(find_job(client, job_id))
         try:
-            show_to_end(session, watch_job(client, found["id"]))
+            show_to_end(session, client.jobs.watch(found["id"]))
         except KeyboardInterrupt:
             leave_running(session, found["id"])
 
@@ -46,7 +45,7 @@ def watch(session: Session, job_id: str | None, status: str | None, label: str |
 def _watch_list(
     session: Session, client: Client, status: str | None, label: str | None
 ) -> NoReturn:
-    from infra.cli.watch import watch_jobs
+    from infra.cli.watching import watch_jobs
 
     try:
         for told in watch_jobs(client, status=status, label=label):
@@ -56,12 +55,13 @@ def _watch_list(
     raise SystemExit(exit_codes.INTERRUPTED)
 
 
-def _show(told: Told | Silence, output: Output) -> None:
+def _show(told: Told | Unreachable, output: Output) -> None:
+    from eventrain_client.exchange import Told
+
     from infra.cli import tables
-    from infra.cli.exchange import Told
 
     if not isinstance(told, Told):
-        output.progress(f"{told.reason} Trying again.")
+        output.progress(f"{told.message} Trying again.")
     elif output.as_json:
         output.data_line({told.event: told.data})
     elif told.event == "page":

@@ -13,8 +13,8 @@ from infra.cli.options import json_flag
 from infra.cli.session import Session, find_job
 
 if TYPE_CHECKING:
-    from infra.cli.client import Client
-    from infra.cli.replies import Delivery
+    from eventrain_client.admin_replies import Delivery
+    from eventrain_client.client import Client
 
 PATIENCE = 20.0
 webhook_id = click.argument("webhook_id", metavar="ID")
@@ -31,7 +31,7 @@ def webhooks() -> None:
 def list_webhooks(session: Session) -> None:
     """List the webhooks of your projects."""
     with session.client() as client:
-        rows = client.webhooks()
+        rows = client.webhooks.list()
     if session.output.as_json:
         session.output.data({"webhooks": rows})
         return
@@ -55,7 +55,7 @@ def list_webhooks(session: Session) -> None:
 def add(session: Session, url: str, events: tuple[str, ...]) -> None:
     """Tell this address what happens to the project's jobs."""
     with session.client() as client:
-        made = client.create_webhook(url, events)
+        made = client.webhooks.create(url, events)
     if session.output.as_json:
         session.output.data(made)
         return
@@ -70,7 +70,7 @@ def add(session: Session, url: str, events: tuple[str, ...]) -> None:
 def delete(session: Session, webhook_id: str) -> None:
     """Tell this webhook no more."""
     with session.client() as client:
-        gone = client.delete_webhook(webhook_id)
+        gone = client.webhooks.delete(webhook_id)
     if session.output.as_json:
         session.output.data(gone)
     else:
@@ -87,7 +87,7 @@ def secret(session: Session, webhook_id: str | None) -> None:
     Deliveries are signed with the one before as well for a day.
     """
     with session.client() as client:
-        made = client.change_webhook_secret(webhook_id)
+        made = client.webhooks.change_secret(webhook_id)
     if session.output.as_json:
         session.output.data(made)
     else:
@@ -101,7 +101,7 @@ def secret(session: Session, webhook_id: str | None) -> None:
 def test(session: Session, webhook_id: str) -> None:
     """Send a delivery that tells of nothing, and say what came of it."""
     with session.client() as client:
-        sent = client.test_webhook(webhook_id)
+        sent = client.webhooks.test(webhook_id)
         found = _wait(client, sent, webhook_id)
     _say(session, found)
     if found["state"] != "delivered":
@@ -129,7 +129,7 @@ def deliveries(
     """List what was told to whom, the newest first."""
     with session.client() as client:
         job = find_job(client, job_id) if job_id else None
-        page = client.deliveries(
+        page = client.webhooks.deliveries(
             webhook_id=webhook_id, job_id=job, state=state, limit=limit, cursor=cursor
         )
     if session.output.as_json:
@@ -151,7 +151,7 @@ def deliveries(
 def redeliver(session: Session, delivery_id: str) -> None:
     """Send a delivery again, under the same id."""
     with session.client() as client:
-        sent = client.redeliver(delivery_id)
+        sent = client.webhooks.redeliver(delivery_id)
     if session.output.as_json:
         session.output.data(sent)
     else:
@@ -162,7 +162,7 @@ def _wait(client: Client, sent: Delivery, webhook_id: str) -> Delivery:
     deadline = time.monotonic() + PATIENCE
     while sent["state"] == "due" and time.monotonic() < deadline:
         time.sleep(0.2)
-        rows = client.deliveries(webhook_id=webhook_id, limit=50)["deliveries"]
+        rows = client.webhooks.deliveries(webhook_id=webhook_id, limit=50)["deliveries"]
         sent = next((row for row in rows if row["id"] == sent["id"]), sent)
     return sent
 

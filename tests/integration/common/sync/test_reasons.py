@@ -9,11 +9,11 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from eventrain_client.replies import Attempt, Job
 from rich.console import Console
 
 from common.jobs import history, reading
 from infra.cli import tables
-from infra.cli.replies import Attempt, Job
 from tests.kubernetes import until
 from tests.world import World
 

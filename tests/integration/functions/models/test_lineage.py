@@ -9,13 +9,14 @@ import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
+from eventrain_client import Client
 
 from common.settings import Storage
 from common.storage.objects import Objects
 from functions.datasets.app import create_app as datasets_app
 from functions.models.app import create_app
 from functions.register_model.app import create_app as register_app
-from infra.cli import receipt, transfer
+from infra.cli import receipt
 from tests.catalogue import OTHER_PROJECT, bearer, caller, with_storage
 from tests.integration.functions.register_model.test_register_model import ask, succeeded
 from tests.jobs import PROJECT, make_dataset, make_model
@@ -134,6 +135,11 @@ class TestDeleting:
         assert (await models.delete(f"{CATALOG}/models/{made.base}")).status_code == 200
 
 
+def sha256_at(url: str) -> str:
+    with Client("http://127.0.0.1:9", "none") as client:
+        return client.api.sha256_at(url)
+
+
 class TestReceipt:
     async def examine(
         self, models: httpx.AsyncClient, register: httpx.AsyncClient, model: str
@@ -142,7 +148,7 @@ class TestReceipt:
         stored = await data(models, f"models/{model}/receipt")
         keys = (await data(register, "receipt-keys"))["keys"]
         files = await data(models, f"models/{model}/files")
-        found = receipt.examine(row, stored, keys, files, transfer.sha256_at)
+        found = receipt.examine(row, stored, keys, files, sha256_at)
         return [each.what for each in found if each.wrong]
 
     async def test_vouches_for_what_was_registered(
@@ -219,7 +225,7 @@ class TestFiles:
     ) -> None:
         (file,) = await data(models, f"models/{made.model}/files")
         assert file["name"] == "a.bin"
-        assert transfer.sha256_at(file["url"]) == file["sha256"]
+        assert sha256_at(file["url"]) == file["sha256"]
 
     async def test_are_for_who_may_look(self, models: httpx.AsyncClient, made: Made) -> None:
         path = f"{CATALOG}/models/{made.model}/files"

@@ -14,6 +14,7 @@ import pytest
 
 TOKEN = "a-token"
 API = "/llm-ops/v1"
+SUBMITTED = {"sequence": 1, "type": "job.submitted", "at": "2026-01-01T10:00:00Z"}
 Answer = tuple[int, dict[str, str], Any]
 
 
@@ -36,6 +37,9 @@ class ControlPlane:
         self.life: list[dict[str, Any]] = [{"status": "pending"}]
         self.points: list[dict[str, Any]] = []
         self.lines: list[dict[str, Any]] = []
+        self.changes: list[dict[str, Any]] = [SUBMITTED]
+        self.artifacts: list[dict[str, Any]] = []
+        self.checkpoints: list[dict[str, Any]] = []
         self.models: list[dict[str, Any]] = []
         self.datasets: list[dict[str, Any]] = []
         self.letters: list[dict[str, Any]] = []
@@ -113,10 +117,13 @@ class ControlPlane:
                 following = str(start + 1) if len(self.lines) > start + 1 else None
                 return success({"lines": self.lines[start : start + 1], "nextCursor": following})
             case "/timeline":
-                row = {"sequence": 1, "type": "job.submitted", "at": "2026-01-01T10:00:00Z"}
-                return success({"timeline": [row], "nextCursor": None})
-            case "/attempts" | "/artifacts" as name:
-                return success({name[1:]: [], "nextCursor": None})
+                return success({"timeline": self.changes, "nextCursor": None})
+            case "/attempts":
+                return success({"attempts": [], "nextCursor": None})
+            case "/artifacts":
+                return success({"artifacts": self.artifacts, "nextCursor": None})
+            case "/checkpoints":
+                return success({"checkpoints": self.checkpoints, "nextCursor": None})
             case _:
                 return fail(404, "Nothing is here.")
 

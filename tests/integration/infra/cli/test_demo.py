@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eventrain_client.client import Client
+from eventrain_client.errors import Refused
 
 from infra.cli import exit_codes
-from infra.cli.client import Client
 from infra.cli.demo import Demo, run_demo
-from infra.cli.errors import Refused
 from infra.cli.output import Output
 
 MODEL = {

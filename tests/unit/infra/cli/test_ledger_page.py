@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
+from eventrain_client.admin_replies import Ledger, LedgerEntry
 from rich.console import Console
 
 from infra.cli import ledger_page
 from infra.cli.commands.ledger import moment
-from infra.cli.replies import Ledger, LedgerEntry
 
 NONE = dict.fromkeys(ledger_page.KINDS, 0.0)
 

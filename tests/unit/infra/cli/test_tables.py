@@ -3,10 +3,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from eventrain_client.replies import Point
 from rich.console import Console
 
 from infra.cli import tables
-from infra.cli.replies import Point
 
 
 def point(value: float, step: float | None, attempt: int = 1) -> Point:

@@ -1,8 +1,7 @@
 """Patterns mean what git takes them to mean."""
 
 import pytest
-
-from infra.cli.ignore import ALWAYS, Ignored
+from eventrain_client.ignore import ALWAYS, Ignored
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.cli.errors import UsageFault
+from eventrain_client.errors import FolderFault
 
 FILE = ".eventrainignore"
 ALWAYS = f"""
@@ -52,7 +52,7 @@ class Ignored:
         except FileNotFoundError:
             theirs = ""
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageFault(f"{folder / FILE} cannot be read: {error}.") from error
+            raise FolderFault(f"{folder / FILE} cannot be read: {error}.") from error
         return cls.read([*ALWAYS.splitlines(), *theirs.splitlines()])
 
     @classmethod

@@ -1,5 +1,4 @@
-"""What the command line makes of a stream: taken up where it broke off, replaced where there is
-none."""
+"""What is made of a stream: taken up where it broke off, replaced where there is none."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -7,11 +6,10 @@ from itertools import islice
 from typing import Any
 
 import httpx
+import pytest
+from eventrain_client import Client, NotEnded, Patience, Told, Unreachable, Update
 
-from infra.cli.client import Client
-from infra.cli.exchange import Patience, Told
-from infra.cli.follow import Progress, Silence
-from infra.cli.watch import watch_job, watch_jobs
+from infra.cli.watching import watch_jobs
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -35,6 +33,11 @@ def job(status: str, job_id: str = "j1") -> dict[str, Any]:
     return {"id": job_id, "status": status, "jobType": "from_scratch"}
 
 
+RUNNING = enveloped(job("running"))
+NO_POINTS = enveloped({"points": [], "nextCursor": None})
+NO_CHANGES = enveloped({"timeline": [], "nextCursor": None})
+
+
 def client_of(*answers: Answer | httpx.Response) -> tuple[Client, list[httpx.Request]]:
     """A client whose calls are answered one after the other, the last answer for good."""
     asked: list[httpx.Request] = []
@@ -47,7 +50,9 @@ def client_of(*answers: Answer | httpx.Response) -> tuple[Client, list[httpx.Req
 
     transport = httpx.MockTransport(answer)
     patience = Patience(tries=1)
-    return Client("http://there", "t", transport=transport, patience=patience), asked
+    return Client(
+        "http://there", "t", transport=transport, patience=patience, sleep=not_for_long
+    ), asked
 
 
 def not_for_long(seconds: float) -> None:
@@ -58,50 +63,85 @@ def unreachable(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("nobody", request=request)
 
 
-class TestWatchJob:
+def statuses(updates: list[Update]) -> list[str]:
+    return [each.job["status"] for each in updates]
+
+
+class TestWatch:
     def test_goes_on_behind_the_last_message_after_a_cut(self) -> None:
         client, asked = client_of(
+            RUNNING,
             streamed(Told("job", job("running"), "3.0.1.4")),
             unreachable,
             streamed(
                 Told("job", job("running"), "3.0.1.4"), Told("job", job("succeeded"), "4.0.1.4")
             ),
         )
-        seen = list(watch_job(client, "j1", sleep=not_for_long))
-        assert [type(each) for each in seen] == [Progress, Silence, Progress, Progress]
-        assert [each.headers.get("last-event-id") for each in asked] == [None, "3.0.1.4", "3.0.1.4"]
+        seen = list(client.jobs.watch("j1"))
+        assert [each.silence is None for each in seen] == [True, False, True, True]
+        assert statuses(seen)[-1] == "succeeded"
+        assert [each.headers.get("last-event-id") for each in asked[1:]] == [
+            None,
+            "3.0.1.4",
+            "3.0.1.4",
+        ]
 
     def test_shows_points_with_the_job_that_follows_them(self) -> None:
         point = {"name": "loss", "value": 1, "step": 1, "time": None, "attempt": 1}
         client, _ = client_of(
-            streamed(Told("points", {"points": [point]}, "1"), Told("job", job("failed"), "2"))
+            RUNNING,
+            streamed(Told("points", {"points": [point]}, "1"), Told("job", job("failed"), "2")),
         )
-        (seen,) = watch_job(client, "j1", sleep=not_for_long)
-        assert isinstance(seen, Progress)
+        (seen,) = client.jobs.watch("j1")
         assert seen.points == [point]
 
-    def test_asks_again_and_again_where_nothing_is_streamed(self) -> None:
-        for away in (enveloped({"code": "NOT_FOUND"}, 404), enveloped({"hello": 1})):
-            client, asked = client_of(
-                away,
-                enveloped(job("running")),
-                enveloped({"points": [], "nextCursor": None}),
-                enveloped(job("succeeded")),
-                enveloped({"points": [], "nextCursor": None}),
-            )
-            seen = list(watch_job(client, "j1", sleep=not_for_long))
-            assert [each.job["status"] for each in seen if isinstance(each, Progress)] == [
-                "running",
-                "succeeded",
-            ]
-            assert asked[1].url.path.endswith("/j1")
+    def test_tells_each_change_as_it_comes(self) -> None:
+        change = {"sequence": 1, "type": "dev.eventrain.job.submitted.v1", "at": "2026-01-01"}
+        client, _ = client_of(
+            RUNNING,
+            streamed(
+                Told("job", job("running"), "1"),
+                Told("change", change, "2"),
+                Told("end", {"reason": "over"}),
+            ),
+        )
+        assert [each.changes for each in client.jobs.watch("j1")] == [[], [change]]
+
+    @pytest.mark.parametrize(
+        "away", [enveloped({"code": "NOT_FOUND"}, 404), enveloped({"hello": 1})]
+    )
+    def test_asks_again_and_again_where_nothing_is_streamed(self, away: httpx.Response) -> None:
+        ended = enveloped(job("succeeded"))
+        round_of = (NO_POINTS, NO_CHANGES)
+        client, asked = client_of(RUNNING, away, RUNNING, *round_of, ended, *round_of)
+        assert statuses(list(client.jobs.watch("j1"))) == ["running", "succeeded"]
+        assert asked[2].url.path.endswith("/j1")
+
+    def test_ends_at_once_when_nobody_answers_from_the_start(self) -> None:
+        client, _ = client_of(unreachable)
+        with pytest.raises(Unreachable):
+            list(client.jobs.watch("j1"))
+
+
+class TestWait:
+    def test_returns_the_job_as_it_ended_although_nobody_answered_for_a_while(self) -> None:
+        client, _ = client_of(RUNNING, unreachable, RUNNING, enveloped(job("failed")))
+        assert client.jobs.wait("j1")["status"] == "failed"
+
+    def test_gives_up_when_it_is_told_to(self) -> None:
+        client, _ = client_of(RUNNING)
+        with pytest.raises(NotEnded) as caught:
+            client.jobs.wait("j1", timeout=0)
+        assert caught.value.job["status"] == "running"
 
 
 class TestWatchJobs:
     def test_tells_what_the_stream_tells(self) -> None:
         told = (Told("page", {"jobs": []}), Told("job", job("running")), Told("gone", {"id": "j1"}))
         client, asked = client_of(streamed(*told))
-        found: Iterator[Told | Silence] = watch_jobs(client, status="running", sleep=not_for_long)
+        found: Iterator[Told | Unreachable] = watch_jobs(
+            client, status="running", sleep=not_for_long
+        )
         assert list(islice(found, 4)) == [*told, told[0]]
         assert dict(asked[0].url.params) == {"status": "running"}
 

@@ -6,10 +6,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
-
-from infra.cli import folder as folders
-from infra.cli.errors import UsageFault
-from infra.cli.folder import Packed, list_files, pack
+from eventrain_client import folder as folders
+from eventrain_client.errors import FolderFault
+from eventrain_client.folder import Packed, list_files, pack
 
 
 @pytest.fixture
@@ -64,29 +63,29 @@ class TestPack:
 class TestRefusals:
     def test_name_a_link_that_leads_out(self, folder: Path) -> None:
         (folder / "passwd").symlink_to("/etc/passwd")
-        with pytest.raises(UsageFault, match="passwd is a link out of the folder"):
+        with pytest.raises(FolderFault, match="passwd is a link out of the folder"):
             list_files(folder)
 
     def test_name_the_largest_files(self, folder: Path) -> None:
         with (folder / "weights.bin").open("wb") as file:
             file.truncate(folders.LARGEST_FOLDER + 1)
-        with pytest.raises(UsageFault, match=r"at most 1.0 GiB.*weights.bin") as refused:
+        with pytest.raises(FolderFault, match=r"at most 1.0 GiB.*weights.bin") as refused:
             list_files(folder)
         assert ".eventrainignore" in refused.value.advice
 
     def test_name_the_limit_of_the_archive(self, folder: Path) -> None:
         (folder / "noise.bin").write_bytes(os.urandom(3000))
-        with pytest.raises(UsageFault, match=r"packs to .* at most 2.0 KiB.*noise.bin"):
+        with pytest.raises(FolderFault, match=r"packs to .* at most 2.0 KiB.*noise.bin"):
             pack(folder, list_files(folder), io.BytesIO(), limit=2048)
 
     def test_count_the_files(self, folder: Path) -> None:
         for number in range(folders.MOST_FILES + 1):
             (folder / f"{number}.txt").touch()
-        with pytest.raises(UsageFault, match="at most 10000"):
+        with pytest.raises(FolderFault, match="at most 10000"):
             list_files(folder)
 
     def test_say_that_nothing_is_there(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageFault, match="holds nothing"):
+        with pytest.raises(FolderFault, match="holds nothing"):
             list_files(tmp_path)
-        with pytest.raises(UsageFault, match="is not a folder"):
+        with pytest.raises(FolderFault, match="is not a folder"):
             list_files(tmp_path / "none")

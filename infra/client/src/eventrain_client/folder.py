@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from infra.cli import words
-from infra.cli.errors import UsageFault
-from infra.cli.ignore import FILE, Ignored
+from eventrain_client.errors import FolderFault
+from eventrain_client.ignore import FILE, Ignored
+from eventrain_client.sizes import spell_size
 
 LARGEST_ARCHIVE = 100 * 1024**2
 LARGEST_FOLDER = 1024**3
@@ -31,18 +31,20 @@ class Packed:
 
 
 def list_files(folder: Path) -> list[str]:
-    """What is to be packed, relative and in order. Raises UsageFault for what cannot be, and for
+    """What is to be packed, relative and in order. Raises FolderFault for what cannot be, and for
     too much."""
     if not folder.is_dir():
-        raise UsageFault(f"{folder} is not a folder.")
+        raise FolderFault(f"{folder} is not a folder.")
     found = sorted(_walk(folder, Ignored.of(folder)))
     if not found:
-        raise UsageFault(f"{folder} holds nothing to pack.")
+        raise FolderFault(f"{folder} holds nothing to pack.")
     if len(found) > MOST_FILES:
-        raise UsageFault(f"{folder} holds {len(found)} files; at most {MOST_FILES}.", advice=ADVICE)
+        raise FolderFault(
+            f"{folder} holds {len(found)} files; at most {MOST_FILES}.", advice=ADVICE
+        )
     sizes = {name: (folder / name).stat().st_size for name in found}
     if sum(sizes.values()) > LARGEST_FOLDER:
-        raise _too_large(f"{folder} holds {words.size(sum(sizes.values()))}", LARGEST_FOLDER, sizes)
+        raise _too_large(f"{folder} holds {spell_size(sum(sizes.values()))}", LARGEST_FOLDER, sizes)
     return found
 
 
@@ -50,7 +52,7 @@ def pack(
     folder: Path, names: list[str], archive: IO[bytes], limit: int = LARGEST_ARCHIVE
 ) -> Packed:
     """Writes the files into the archive: by name in order, with nothing of who packed them and
-    when. Raises UsageFault for one that is too large."""
+    when. Raises FolderFault for one that is too large."""
     with (
         gzip.GzipFile("", "wb", fileobj=archive, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as entries,
@@ -60,7 +62,7 @@ def pack(
     size = archive.tell()
     if size > limit:
         sizes = {name: (folder / name).stat().st_size for name in names}
-        raise _too_large(f"{folder} packs to {words.size(size)}", limit, sizes)
+        raise _too_large(f"{folder} packs to {spell_size(size)}", limit, sizes)
     archive.seek(0)
     digest = hashlib.file_digest(archive, "sha256").hexdigest()  # type: ignore[arg-type]
     return Packed(len(names), size, f"sha256:{digest}")
@@ -83,11 +85,11 @@ def _walk(folder: Path, ignored: Ignored) -> Iterator[str]:
 def _check(folder: Path, name: str) -> None:
     path = folder / name
     if not name.isprintable():
-        raise UsageFault(f"{name!r} in {folder} has a name that cannot be packed.")
+        raise FolderFault(f"{name!r} in {folder} has a name that cannot be packed.")
     if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-        raise UsageFault(f"{path} is a link out of the folder.", advice=f"Name it in {FILE}.")
+        raise FolderFault(f"{path} is a link out of the folder.", advice=f"Name it in {FILE}.")
     if not path.is_file():
-        raise UsageFault(f"{path} is not a file that can be packed.", advice=f"Name it in {FILE}.")
+        raise FolderFault(f"{path} is not a file that can be packed.", advice=f"Name it in {FILE}.")
 
 
 def _add(entries: tarfile.TarFile, path: Path, name: str) -> None:
@@ -99,10 +101,10 @@ def _add(entries: tarfile.TarFile, path: Path, name: str) -> None:
             entry.mode = 0o755 if found.st_mode & 0o100 else 0o644
             entries.addfile(entry, content)
     except OSError as error:
-        raise UsageFault(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise FolderFault(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _too_large(what: str, limit: int, sizes: dict[str, int]) -> UsageFault:
+def _too_large(what: str, limit: int, sizes: dict[str, int]) -> FolderFault:
     largest = sorted(sizes, key=lambda name: sizes[name], reverse=True)[:3]
-    named = ", ".join(f"{name} ({words.size(sizes[name])})" for name in largest)
-    return UsageFault(f"{what}; at most {words.size(limit)}. The largest: {named}.", advice=ADVICE)
+    named = ", ".join(f"{name} ({spell_size(sizes[name])})" for name in largest)
+    return FolderFault(f"{what}; at most {spell_size(limit)}. The largest: {named}.", advice=ADVICE)

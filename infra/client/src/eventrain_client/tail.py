@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from eventrain_client.flow import Flow
+
 Row = TypeVar("Row")
 
 
 class Tail(Generic[Row]):
-    """`fetch(cursor)` answers a page and the next cursor, None at the end.
+    """`fetch(cursor)` comes to a page and the next cursor, None at the end.
 
     At the end the last page is asked for again, so its rows are remembered until the
     cursor moves past them.
@@ -17,7 +19,7 @@ class Tail(Generic[Row]):
 
     def __init__(
         self,
-        fetch: Callable[[str | None], tuple[list[Row], str | None]],
+        fetch: Callable[[str | None], Flow[tuple[list[Row], str | None]]],
         key: Callable[[Row], Hashable],
     ) -> None:
         self._fetch = fetch
@@ -26,21 +28,21 @@ class Tail(Generic[Row]):
         self._seen: set[Hashable] = set()
         self._unread: list[Row] = []
 
-    def read(self) -> list[Row]:
+    def read(self) -> Flow[list[Row]]:
         """What is new. When a page cannot be had, the pages before it come with the next read."""
-        self.fill()
+        yield from self.fill()
         return self.take()
 
-    def fill(self) -> None:
-        while self._read_page():
+    def fill(self) -> Flow[None]:
+        while (yield from self._read_page()):
             pass
 
     def take(self) -> list[Row]:
         rows, self._unread = self._unread, []
         return rows
 
-    def _read_page(self) -> bool:
-        rows, following = self._fetch(self._cursor)
+    def _read_page(self) -> Flow[bool]:
+        rows, following = yield from self._fetch(self._cursor)
         self._unread += [row for row in rows if self._key(row) not in self._seen]
         if following is None or following == self._cursor:
             self._seen.update(map(self._key, rows))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from infra.cli.errors import CommandFault
+from eventrain_client.errors import LocalFault
 
 ADVICE = "Start a stack with `eventrain up`, or set EVENTRAIN_ADDRESS and EVENTRAIN_TOKEN."
 
@@ -29,7 +29,7 @@ def find_home(environ: Mapping[str, str]) -> Path:
 
 
 def find_connection(environ: Mapping[str, str]) -> Connection:
-    """Raises CommandFault, with what to do, when address or token is not known."""
+    """Raises LocalFault, with what to do, when address or token is not known."""
     address, token = environ.get("EVENTRAIN_ADDRESS"), environ.get("EVENTRAIN_TOKEN")
     if address and token:
         return _checked(Connection(address.rstrip("/"), token))
@@ -37,10 +37,10 @@ def find_connection(environ: Mapping[str, str]) -> Connection:
     saved = _read(path)
     if saved is None:
         missing = "EVENTRAIN_TOKEN is not set" if address else "No control plane is known here"
-        raise CommandFault(f"{missing}, and there is no {path}.", advice=ADVICE)
+        raise LocalFault(f"{missing}, and there is no {path}.", advice=ADVICE)
     if address and address.rstrip("/") != saved.address:
         # A saved token goes to no address but its own.
-        raise CommandFault(
+        raise LocalFault(
             f"The token in {path} is for {saved.address}, not for {address}.",
             advice="Set EVENTRAIN_TOKEN as well.",
         )
@@ -49,12 +49,12 @@ def find_connection(environ: Mapping[str, str]) -> Connection:
 
 def _checked(connection: Connection) -> Connection:
     if not _ADDRESS.fullmatch(connection.address):
-        raise CommandFault(
+        raise LocalFault(
             f"{connection.address!r} is no address.",
             advice="Write it with its scheme, for example http://127.0.0.1:8400.",
         )
     if not _TOKEN.fullmatch(connection.token):
-        raise CommandFault("The token holds characters that no token has.", advice=ADVICE)
+        raise LocalFault("The token holds characters that no token has.", advice=ADVICE)
     return connection
 
 
@@ -64,10 +64,10 @@ def _read(path: Path) -> Connection | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise CommandFault(f"{path} cannot be read: {error.strerror}.", advice=ADVICE) from error
+        raise LocalFault(f"{path} cannot be read: {error.strerror}.", advice=ADVICE) from error
     try:
         saved = cast("dict[str, Any]", json.loads(text))
         return Connection(str(saved["address"]).rstrip("/"), str(saved["token"]))
     except (ValueError, KeyError, TypeError) as error:
         message = f"{path} is not what `eventrain up` writes there."
-        raise CommandFault(message, advice=ADVICE) from error
+        raise LocalFault(message, advice=ADVICE) from error

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-
-from infra.cli.client import Client
-from infra.cli.errors import Refused, ServerFault, Unreachable, Violation
+from eventrain_client.client import Client
+from eventrain_client.errors import Refused, ServerFault, Unreachable, Violation
 
 OK = {"status": "success", "message": "ok", "data": {"id": "j", "status": "pending"}}
 BUSY = {"status": "fail", "message": "Too much at once.", "data": None}
@@ -36,11 +35,11 @@ def answer(status: int = 200, body: object = OK, **headers: str) -> httpx.Respon
 
 class TestCall:
     def test_opens_the_envelope(self) -> None:
-        assert Server(answer()).client().job("j")["status"] == "pending"
+        assert Server(answer()).client().jobs.get("j")["status"] == "pending"
 
     def test_sends_token_request_id_and_trace(self) -> None:
         server = Server(answer())
-        server.client().job("j")
+        server.client().jobs.get("j")
         headers = server.requests[0].headers
         assert headers["Authorization"] == "Bearer token"
         assert len(headers["X-Request-Id"]) == 36
@@ -51,18 +50,18 @@ class TestCall:
         errors = [{"field": "datasetId", "reason": "is required"}]
         body = {"status": "fail", "message": "no", "data": {"code": "INVALID", "errors": errors}}
         with pytest.raises(Refused) as caught:
-            Server(answer(422, body)).client().submit_job({})
+            Server(answer(422, body)).client().jobs.submit({})
         assert caught.value.violations == (Violation("datasetId", "is required"),)
         assert (caught.value.status, caught.value.code) == (422, "INVALID")
 
     def test_takes_a_stranger_for_a_stranger(self) -> None:
         with pytest.raises(ServerFault, match="does not speak as Eventrain does"):
-            Server(httpx.Response(200, text="<html>")).client().job("j")
+            Server(httpx.Response(200, text="<html>")).client().jobs.get("j")
 
     def test_keeps_the_request_id_of_a_crash(self) -> None:
         crash = answer(500, {**BUSY, "message": "Something broke."}, **{"X-Request-Id": "r-1"})
         with pytest.raises(ServerFault) as caught:
-            Server(crash).client().job("j")
+            Server(crash).client().jobs.get("j")
         assert caught.value.request_id == "r-1"
 
 
@@ -71,7 +70,7 @@ class TestPages:
         first = {**OK, "data": [{"id": "a"}]}
         second = {**OK, "data": [{"id": "b"}]}
         server = Server(answer(200, first, **{"X-Next-Cursor": "c1"}), answer(200, second))
-        assert [row["id"] for row in server.client().models(status="draft")] == ["a", "b"]
+        assert [row["id"] for row in server.client().models.list(status="draft")] == ["a", "b"]
         assert server.requests[1].url.params["cursor"] == "c1"
         assert server.requests[1].url.params["status"] == "draft"
 
@@ -79,40 +78,40 @@ class TestPages:
         first = {**OK, "data": {"timeline": [{"sequence": 1}], "nextCursor": "c1"}}
         second = {**OK, "data": {"timeline": [{"sequence": 2}], "nextCursor": None}}
         server = Server(answer(200, first), answer(200, second))
-        assert [row["sequence"] for row in server.client().timeline("j")] == [1, 2]
+        assert [row["sequence"] for row in server.client().jobs.events("j")] == [1, 2]
 
 
 class TestPatience:
     @pytest.mark.parametrize("status", [429, 503])
     def test_waits_as_long_as_it_is_told(self, status: int) -> None:
         server = Server(answer(status, BUSY, **{"Retry-After": "7"}), answer())
-        server.client().job("j")
+        server.client().jobs.get("j")
         assert server.waits == [7.0]
 
     def test_does_not_wait_for_longer_than_a_person_would(self) -> None:
         server = Server(answer(503, BUSY, **{"Retry-After": "3600"}))
         with pytest.raises(Unreachable):
-            server.client().job("j")
+            server.client().jobs.get("j")
         assert server.waits == []
 
     def test_gives_up_after_a_few_tries(self) -> None:
         server = Server(httpx.ConnectError("refused"))
         with pytest.raises(Unreachable, match="Nobody answers at http://there"):
-            server.client().job("j")
+            server.client().jobs.get("j")
         assert len(server.requests) == 4
         assert server.waits == [0.2, 0.4, 0.8]
 
     def test_repeats_a_submit_under_one_key_when_the_answer_was_lost(self) -> None:
         server = Server(httpx.ReadError("cut"), answer())
-        server.client().submit_job({"jobType": "from_scratch"})
+        server.client().jobs.submit({"jobType": "from_scratch"})
         assert len({request.headers["Idempotency-Key"] for request in server.requests}) == 1
         assert len(server.requests) == 2
 
     @pytest.mark.parametrize(
         "call",
         [
-            lambda client: client.resubmit_job("j", {}),
-            lambda client: client.create_dataset({"name": "digits"}),
+            lambda client: client.jobs.resubmit("j", {}),
+            lambda client: client.datasets.create({"name": "digits"}),
         ],
     )
     def test_never_repeats_what_would_happen_twice(self, call: Callable[[Client], object]) -> None:
