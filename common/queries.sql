@@ -2220,17 +2220,18 @@ select
     (select count(*) from logged_models where job_id = $1 and attempt = $2) as models;
 
 -- name: write_runs
--- Runs of an attempt as they are now.
+-- Runs of an attempt as they are now. An experiment that has the job's own name has none.
 insert into experiment_runs as known (
-    id, job_id, attempt, run, parent, main, name, parameters, tags, metrics, status, start_time,
-    end_time, created_by, created_at, updated_at
+    id, job_id, attempt, run, parent, main, experiment_name, name, parameters, tags, metrics,
+    status, start_time, end_time, created_by, created_at, updated_at
 )
 select
-    id, $1, $2, run, parent, main, name, parameters, tags, metrics, status, start_time, end_time,
+    id, $1, $2, run, parent, main, nullif(experiment_name, 'job-' || $1::uuid), name, parameters,
+    tags, metrics, status, start_time, end_time,
     coalesce((select submitted_by from jobs where jobs.id = $1), ''), $4, $4
 from jsonb_to_recordset($3::jsonb) as told (
-    id uuid, run text, parent text, main boolean, name text, parameters jsonb, tags jsonb,
-    metrics jsonb, status text, start_time timestamptz, end_time timestamptz
+    id uuid, run text, parent text, main boolean, experiment_name text, name text,
+    parameters jsonb, tags jsonb, metrics jsonb, status text, start_time timestamptz, end_time timestamptz
 )
 order by run
 on conflict (job_id, attempt, run) do update
@@ -2304,7 +2305,7 @@ with job as (
             select experiment_name
             from experiment_runs
             where experiment_runs.job_id = jobs.id and experiment_name is not null
-            order by attempt desc
+            order by run, attempt desc
             limit 1
         ) as experiment_name
     from jobs

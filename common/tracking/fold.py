@@ -161,6 +161,7 @@ def _new_run(made: op.Run, *, main: bool) -> Row:
         "run": made.run,
         "parent": made.parent,
         "main": main,
+        "experiment_name": made.experiment or None,
         "name": None,
         "parameters": {},
         "tags": {},

@@ -19,7 +19,7 @@ LAST = 253_402_300_799_999
 
 RunId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
 ModelId = Annotated[str, msgspec.Meta(pattern="^m-[0-9a-f]{32}$")]
-Key = Annotated[str, msgspec.Meta(min_length=1, max_length=250)]
+Key = Annotated[str, msgspec.Meta(max_length=500)]
 Words = dict[Key, str]
 Named = Annotated[str, msgspec.Meta(max_length=1000)]
 Millis = Annotated[int, msgspec.Meta(ge=0, le=LAST)]
@@ -34,11 +34,13 @@ class Op(msgspec.Struct, tag_field="op", rename="camel"):
 
 
 class Run(Op, tag="run"):
-    """A run was made; the main one is the first without a parent."""
+    """A run was made; the main one is the first without a parent, which is whatever the program
+    says it is. `experiment` is the one that the program chose."""
 
     run: RunId
     name: Named = ""
-    parent: RunId | None = None
+    parent: Named | None = None
+    experiment: Named = ""
     main: bool = False
     start_time: Millis | None = None
     tags: Words = {}

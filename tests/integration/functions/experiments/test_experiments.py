@@ -132,6 +132,19 @@ class TestRun:
             *("tree", {"depth": "3"}, {"loss": 0.5}, {"t": "1"}),
         )
 
+    async def test_is_in_the_experiment_that_its_program_chose_unless_people_name_another(
+        self, client: httpx.AsyncClient, pool: asyncpg.Pool
+    ) -> None:
+        job_id = await make_job(pool, Status.RUNNING)
+        begun = {"op": "run", "run": MAIN, "main": True, "parent": None}
+        await tell(pool, job_id, begun | {"experiment": f"job-{job_id}"})
+        assert (await read(client, job_id))["experimentName"] == f"job-{job_id}"
+        await tell(pool, job_id, begun | {"run": CHILD, "parent": "mine", "experiment": "trees"})
+        assert (await read(client, job_id))["experimentName"] == "trees"
+        assert len(await search(client, experimentName="trees")) == 2
+        said = await say(client, job_id, experimentName="woods")
+        assert said["experimentName"] == "woods"
+
     async def test_that_its_program_never_ended_ends_with_the_attempt(
         self, client: httpx.AsyncClient, pool: asyncpg.Pool
     ) -> None:
