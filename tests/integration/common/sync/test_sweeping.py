@@ -7,11 +7,13 @@ from uuid import UUID
 import pytest
 
 from common.jobs.state import Status, Trigger
+from common.postgres import transaction
 from common.storage import address
 from common.storage.objects import open_objects
 from common.sync import archive
 from common.sync.retention import Retention
 from common.sync.sweep import look, sweep
+from common.tracking.fold import fold
 from tests.jobs import NOW, PROJECT, apply, intent_of, make_job
 from tests.kubernetes import request_of
 from tests.world import World
@@ -85,6 +87,22 @@ class TestSweep:
         await make_job(world.pool, Status.SUCCEEDED)
         await sweep(world.pool, world.objects, Retention(), now=LATER)
         assert await count(world, "job_events") == 4
+
+    async def test_deletes_experiment_runs_as_old_as_the_timeline(self, world: World):
+        for status in (Status.SUCCEEDED, Status.RUNNING):
+            job_id = await make_job(world.pool, status)
+            ops = [
+                {"op": "run", "run": "a" * 32, "main": True},
+                {"op": "model", "model": f"m-{'b' * 32}", "run": "a" * 32},
+            ]
+            async with transaction(world.pool) as connection:
+                await fold(connection, job_id, 1, {"ops": ops}, now=NOW)
+        await sweep(world.pool, world.objects, Retention(), now=NOW + DAY * 399)
+        assert await count(world, "experiment_runs") == 2
+        await sweep(world.pool, world.objects, Retention(), now=LATER)
+        for table in ("experiment_runs", "logged_models"):
+            rows = await world.pool.fetch(f"select job_id from {table}")
+            assert [row["job_id"] for row in rows] == [job_id]
 
     async def test_keeps_the_newest_checkpoints_and_the_best(self, world: World):
         job_id = await make_job(world.pool, Status.SUCCEEDED)
