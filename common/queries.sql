@@ -798,6 +798,14 @@ select attempt, log_uri from attempts where job_id = $1 and log_uri is not null 
 -- The checkpoints whose upload was complete.
 select * from checkpoints where job_id = $1 and number > $2 order by number limit $3;
 
+-- name: read_validations
+-- What validations found, the newest first.
+select number, attempt, payload, occurred_at
+from reports
+where job_id = $1 and type = 'validation' and number < $2
+order by number desc
+limit $3;
+
 -- name: read_artifacts
 -- The files that attempts left behind.
 select *

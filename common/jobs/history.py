@@ -82,6 +82,21 @@ class Checkpoint(TypedDict):
     createdAt: datetime
 
 
+class Validation(TypedDict):
+    """What a validation found: the matrix has a row for each true class, a column for each that
+    was guessed; `labels` names both."""
+
+    number: int
+    attempt: int
+    epoch: int | None
+    step: int | None
+    metrics: dict[str, Any]
+    labels: list[str] | None
+    confusionMatrix: list[list[float]] | None
+    perClass: dict[str, dict[str, Any]] | None
+    at: datetime
+
+
 class Artifact(TypedDict):
     attempt: int
     name: str
@@ -171,6 +186,21 @@ def checkpoint(row: Row, sign: Sign) -> Checkpoint:
         "epoch": row["epoch"],
         "metrics": row["metrics"],
         "createdAt": row["created_at"],
+    }
+
+
+def validation(row: Row, _: Sign) -> Validation:
+    told: dict[str, Any] = row["payload"]
+    return {
+        "number": row["number"],
+        "attempt": row["attempt"],
+        "epoch": told.get("epoch"),
+        "step": told.get("step"),
+        "metrics": told.get("metrics") or {},
+        "labels": told.get("labels"),
+        "confusionMatrix": told.get("confusionMatrix"),
+        "perClass": told.get("perClass"),
+        "at": row["occurred_at"],
     }
 
 

@@ -15,6 +15,7 @@ from common.postgres import Connection, Queryable, statement
 Row = Mapping[str, Any]
 
 LOG_BYTES = 4 << 20
+LARGEST = 2**63 - 1
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 LIKE_AN_ID = re.compile("[0-9a-fA-F-]{1,36}")
 LEAST, GREATEST = UUID(int=0), UUID(int=2**128 - 1)
@@ -100,6 +101,15 @@ async def checkpoints(
     """Checkpoints, the oldest first."""
     (place,) = cursor.read(after, tuple[Big]) or (0,)
     rows = await connection.fetch(statement("read_checkpoints"), job_id, place, limit + 1)
+    return page(rows, limit, "number")
+
+
+async def validations(
+    connection: Queryable, job_id: UUID, *, limit: int, after: str | None
+) -> Page:
+    """What validations found, the newest first."""
+    (place,) = cursor.read(after, tuple[Big]) or (LARGEST,)
+    rows = await connection.fetch(statement("read_validations"), job_id, place, limit + 1)
     return page(rows, limit, "number")
 
 

@@ -3,6 +3,7 @@
 It arrives at the callback functions or, where those were away, in the attempt's result.json.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,8 @@ ObjectName = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 Figure = float | Literal["NaN", "Infinity", "-Infinity"]
 Amount = Annotated[int, msgspec.Meta(ge=0, le=2**53)] | Annotated[float, msgspec.Meta(ge=0)]
 Reading = float | str | bool | list[float | str] | None
+Figures = Annotated[dict[Name, Figure], msgspec.Meta(max_length=100)]
+Cell = Annotated[int, msgspec.Meta(ge=0, le=2**53)] | Annotated[float, msgspec.Meta(ge=0, le=1e15)]
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -75,6 +78,18 @@ class Checkpoint(msgspec.Struct):
     metrics: dict[str, Any] | None = None
 
 
+class Validation(msgspec.Struct, rename="camel"):
+    """The payload of `validation`: the matrix has a row for each true class, a column for each
+    that was guessed; `labels` names both."""
+
+    epoch: Count | None = None
+    step: Count | None = None
+    metrics: Annotated[dict[Name, Figure], msgspec.Meta(max_length=1000)] = {}
+    labels: Annotated[list[Name], msgspec.Meta(max_length=100)] | None = None
+    confusion_matrix: Annotated[list[list[Cell]], msgspec.Meta(max_length=100)] = []
+    per_class: Annotated[dict[Name, Figures], msgspec.Meta(max_length=100)] = {}
+
+
 class Artifact(msgspec.Struct, omit_defaults=True):
     """A file that the attempt uploaded."""
 
@@ -103,8 +118,8 @@ def encode_beat(beat: Heartbeat) -> str:
 
 def check_event(event: Event, prefix: str) -> None:
     """Raises Invalid for what the types cannot say: a time without a zone, numbers that JSON
-    cannot carry back, a checkpoint outside the attempt's own `prefix`, operations of MLflow's
-    client that are none."""
+    cannot carry back, a checkpoint outside the attempt's own `prefix`, a validation whose parts
+    do not fit together, operations of MLflow's client that are none."""
     if event.occurred_at.tzinfo is None:
         raise Invalid([Violation("occurredAt", "must name a time zone")])
     try:
@@ -117,6 +132,8 @@ def check_event(event: Event, prefix: str) -> None:
         raise Invalid([Violation("payload", "holds a number of more than 64 bits")]) from None
     if event.type == "checkpoint_saved":
         _check_checkpoint(event.payload, prefix)
+    elif event.type == "validation":
+        _check_validation(event.payload)
     elif event.type == operation.TYPE:
         operation.read(event.payload)
 
@@ -157,6 +174,29 @@ def _check_checkpoint(payload: dict[str, Any], prefix: str) -> None:
         raise Invalid([Violation("payload", str(wrong))]) from None
     if not str(place).startswith(prefix):
         raise Invalid([Violation("payload.uri", f"must lie below {prefix}")])
+
+
+def _check_validation(payload: dict[str, Any]) -> None:
+    try:
+        found = msgspec.convert(payload, Validation)
+    except msgspec.ValidationError as wrong:
+        raise Invalid([Violation("payload", str(wrong))]) from None
+    if violations := list(_misfits(found)):
+        raise Invalid(violations)
+
+
+def _misfits(found: Validation) -> Iterator[Violation]:
+    size, labels = len(found.confusion_matrix), found.labels
+    if not (found.metrics or size or found.per_class):
+        yield Violation("payload", "has neither metrics, a confusionMatrix nor figures perClass")
+    if any(len(row) != size for row in found.confusion_matrix):
+        yield Violation("payload.confusionMatrix", "must have as many columns as rows")
+    if labels is None:
+        return
+    if len(set(labels)) != len(labels) or (size and len(labels) != size):
+        yield Violation("payload.labels", "must name each class of the matrix once")
+    if found.per_class.keys() - set(labels):
+        yield Violation("payload.perClass", "may only name classes of the labels")
 
 
 def _is_below(uri: str, prefix: str) -> bool:

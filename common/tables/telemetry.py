@@ -74,6 +74,12 @@ class Report(SQLModel, table=True):
             "number",
             postgresql_where=text("type <> 'log'"),
         ),
+        Index(
+            "reports_validations",
+            "job_id",
+            "number",
+            postgresql_where=text("type = 'validation'"),
+        ),
         Index("reports_age", "received_at", postgresql_where=text("type <> 'log'")),
         Index("reports_logs_age", "received_at", postgresql_where=text("type = 'log'")),
     )

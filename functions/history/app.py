@@ -35,6 +35,7 @@ PAGES: Mapping[str, Any] = {
     "timeline": schema.Timeline,
     "attempts": schema.Attempts,
     "checkpoints": schema.Checkpoints,
+    "validations": schema.Validations,
     "artifacts": schema.Artifacts,
 }
 

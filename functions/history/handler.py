@@ -41,6 +41,7 @@ COLLECTIONS: Mapping[str, Collection] = {
     "timeline": Collection(reading.timeline, shown.change),
     "attempts": Collection(reading.attempts, shown.attempt),
     "checkpoints": Collection(reading.checkpoints, shown.checkpoint),
+    "validations": Collection(reading.validations, shown.validation),
     "artifacts": Collection(reading.artifacts, shown.artifact),
 }
 

@@ -62,6 +62,11 @@ class Checkpoints(TypedDict):
     nextCursor: str | None
 
 
+class Validations(TypedDict):
+    validations: list[history.Validation]
+    nextCursor: str | None
+
+
 class Artifacts(TypedDict):
     artifacts: list[history.Artifact]
     nextCursor: str | None

@@ -31,6 +31,7 @@ from infra.cli.commands import (
     submit,
     token,
     trainer,
+    validation,
     watch,
     webhooks,
 )
@@ -64,6 +65,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         job_files.artifacts,
         job_files.checkpoints,
         compare.compare,
+        validation.validation,
         submit.cancel,
         submit.resubmit,
     ],

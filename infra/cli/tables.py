@@ -27,7 +27,7 @@ GIVES_WAY = frozenset({"NAME", "DETAIL", "REASON", "FILE"})
 
 EMPTY: tuple[Any, ...] = (None, "", {}, [])
 
-LONG = frozenset({"uri", "sha256", "evidence"})
+LONG = frozenset({"uri", "sha256", "evidence", "confusionMatrix", "perClass", "labels"})
 
 
 def table(*headings: str) -> Table:

@@ -31,6 +31,7 @@ CONTRACT = {
     ("GET", f"{JOB}/points"): "history",
     ("GET", f"{JOB}/logs"): "history",
     ("GET", f"{JOB}/checkpoints"): "history",
+    ("GET", f"{JOB}/validations"): "history",
     ("GET", f"{JOB}/artifacts"): "history",
     ("POST", f"{JOB}/cancel"): "jobs",
     ("POST", f"{JOB}/resubmit"): "submit-job",

@@ -408,6 +408,43 @@ class TestEvent:
         assert await pool.fetchval("select count(*) from checkpoints") == 0
         assert await pool.fetchval("select count(*) from reports") == 0
 
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [
+            ({"confusionMatrix": [[1, 2], [3]]}, "payload.confusionMatrix"),
+            ({"confusionMatrix": [[1, -2], [3, 4]]}, "payload"),
+            ({"confusionMatrix": [["NaN", 2], [3, 4]]}, "payload"),
+            ({"confusionMatrix": [[1] * 101] * 101, "labels": None}, "payload"),
+            ({"labels": ["a"]}, "payload.labels"),
+            ({"labels": ["a", "a"]}, "payload.labels"),
+            ({"perClass": {"c": {"recall": 1}}}, "payload.perClass"),
+            ({"perClass": {"a": {"recall": "much"}}}, "payload"),
+            ({"metrics": {"f1": None}}, "payload"),
+            ({"epoch": -1}, "payload"),
+            ({"confusionMatrix": [], "labels": None, "metrics": {}}, "payload"),
+        ],
+    )
+    async def test_refuses_a_validation_whose_parts_do_not_fit(
+        self, pool: asyncpg.Pool, functions: Functions, change: dict[str, Any], field: str
+    ) -> None:
+        job_id = await make_job(pool, Status.RUNNING)
+        whole = {
+            "epoch": 3,
+            "metrics": {"f1": 0.5, "loss": "NaN"},
+            "confusionMatrix": [[1, 2], [3, 4.5]],
+            "labels": ["a", "b"],
+        }
+        token = job_token_for(job_id, 1, now())
+        body = {"type": "validation", "payload": whole | change, "occurredAt": WHEN}
+
+        answer = await functions.call(job_id, "event", token, body)
+
+        assert answer.status_code == 422
+        assert [each["field"] for each in answer.json()["data"]["errors"]] == [field]
+        assert await pool.fetchval("select count(*) from reports") == 0
+        body["payload"] = whole
+        assert (await functions.call(job_id, "event", token, body)).status_code == 200
+
 
 class TestDone:
     @pytest.mark.parametrize("status", [Status.PENDING, Status.QUEUED, Status.RUNNING])

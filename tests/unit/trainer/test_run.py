@@ -153,6 +153,7 @@ class TestNothingRaises:
         run.log(loss=1)
         run.progress(0.5, message="half")
         run.event("epoch_end", epoch=1)
+        run.validation(metrics={"f1": 1})
         run.checkpoint(tmp_path / "missing")
         run.artifact(tmp_path / "missing")
         run.warn("x")
@@ -187,6 +188,56 @@ class TestEvent:
     def test_warns_of_a_kind_that_nobody_takes(self, kind: str) -> None:
         port = Listener()
         _run(port).event(kind)
+
+        assert [kind for kind, _ in port.events] == ["warning"]
+
+
+class TestValidation:
+    def test_tells_what_was_found_where_the_training_is(self) -> None:
+        port = Listener()
+        run = _run(port)
+        run.log(epoch=4, loss=1)
+        run.validation(
+            metrics={"f1": Scalar(0.5), "loss": math.nan},
+            confusion_matrix=((Scalar(3.0), 1), (0, 0.5)),
+            labels=("cat", 7),
+            per_class={7: {"recall": 1}},
+        )
+
+        assert port.events == [
+            (
+                "validation",
+                {
+                    "epoch": 4,
+                    "metrics": {"f1": 0.5, "loss": "NaN"},
+                    "confusionMatrix": [[3, 1], [0, 0.5]],
+                    "labels": ["cat", "7"],
+                    "perClass": {"7": {"recall": 1.0}},
+                },
+            )
+        ]
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {},
+            {"labels": ["a"]},
+            {"metrics": {"f1": "good"}},
+            {"confusion_matrix": [[1, 2]]},
+            {"confusion_matrix": [[math.nan]]},
+            {"confusion_matrix": [[-1]]},
+            {"confusion_matrix": 7},
+            {"confusion_matrix": [[0] * 101] * 101},
+            {"confusion_matrix": [[1]], "labels": ["a", "b"]},
+            {"metrics": {"f1": 1}, "labels": ["a", "a"]},
+            {"labels": ["a"], "per_class": {"b": {"f1": 1}}},
+            {"per_class": {"b": 1}},
+            {"metrics": {"f1": 1}, "epoch": -1},
+        ],
+    )
+    def test_turns_what_is_none_into_a_warning(self, said: dict[str, Any]) -> None:
+        port = Listener()
+        _run(port).validation(**said)
 
         assert [kind for kind, _ in port.events] == ["warning"]
 
@@ -249,6 +300,7 @@ def test_other_ranks_are_mute() -> None:
     run.log(loss=1)
     run.progress(0.5)
     run.event("x")
+    run.validation(metrics={"f1": 1})
     run.warn("x")
     run.finish()
 

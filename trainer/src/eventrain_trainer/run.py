@@ -8,7 +8,7 @@ import functools
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,8 @@ from eventrain_trainer.settings import TrainerConfig
 from eventrain_trainer.staging import Staging
 from eventrain_trainer.text import clean, plain
 from eventrain_trainer.upload import stamp
+from eventrain_trainer.validation import Matrix, PerClass, compose
+from eventrain_trainer.whereabouts import Whereabouts
 
 log = logging.getLogger("eventrain")
 
@@ -59,9 +61,7 @@ class Run:
         self._config = config
         self._muted = muted
         self._work_dir = work_dir
-        self._epoch: int | None = None
-        self._step: int | None = None
-        self._calls = 0
+        self._at = Whereabouts(self.warn)
         self._warned: set[str] = set()
         self._signalled = False
         self._finished = False
@@ -108,8 +108,8 @@ class Run:
             return
         if values:
             named = {**values, **named}
-        latest = self._whereabouts(named)
-        step, now = self._position(), time.time()
+        latest = self._at.take(named)
+        step, now = self._at.position, time.time()
         points: list[Point] = []
         for name, value in named.items():
             try:
@@ -132,7 +132,7 @@ class Run:
         """How far it is: a fraction, or counts from which one follows."""
         if self._muted:
             return
-        latest = self._whereabouts({"epoch": epoch, "step": step})
+        latest = self._at.take({"epoch": epoch, "step": step})
         if total_epochs is not None:
             latest["totalEpochs"] = count(total_epochs)
         if total_steps is not None:
@@ -150,6 +150,28 @@ class Run:
             raise ValueError(f"{kind!r} is no kind of event: use a word_like_this")
         if not self._muted:
             self._port.event(kind, {name: plain(value) for name, value in payload.items()})
+
+    @_never_raises
+    def validation(
+        self,
+        *,
+        epoch: int | None = None,
+        step: int | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        confusion_matrix: Matrix | None = None,
+        labels: Iterable[Any] | None = None,
+        per_class: PerClass | None = None,
+    ) -> None:
+        """What a validation found. The matrix has a row for each true class and a column for each
+        that was guessed, `labels` names both, `per_class` has metrics by label; at most 100."""
+        if self._muted:
+            return
+        payload = compose(metrics, confusion_matrix, labels, per_class)
+        places = {"epoch": (epoch, self._at.epoch), "step": (step, self._at.step)}
+        for name, (given, latest) in places.items():
+            if (place := latest if given is None else count(given)) is not None:
+                payload[name] = place
+        self._port.event("validation", payload)
 
     @_never_raises
     def checkpoint(
@@ -172,8 +194,8 @@ class Run:
         if not found.is_file():
             raise ValueError(f"{path} is no file; a checkpoint is one file")
         numbers = {name: number(name, value) for name, value in (metrics or {}).items()}
-        at_step = self._step if step is None else count(step)
-        at_epoch = self._epoch if epoch is None else count(epoch)
+        at_step = self._at.step if step is None else count(step)
+        at_epoch = self._at.epoch if epoch is None else count(epoch)
         kept = self._staging.keep(found, copy=copy) if self._staging else found
         self._port.checkpoint(
             Saved(kept, found.name, stamp(kept), kept != found, at_step, at_epoch, numbers)
@@ -271,25 +293,3 @@ class Run:
             self.finish()
         else:
             self.fail(error)
-
-    def _whereabouts(self, named: dict[str, Any]) -> dict[str, Any]:
-        self._calls += 1
-        latest: dict[str, Any] = {}
-        epoch, step = named.pop("epoch", None), named.pop("step", None)
-        if epoch is not None and (whole := self._count("epoch", epoch)) is not None:
-            latest["epoch"] = self._epoch = whole
-        if step is not None and (whole := self._count("step", step)) is not None:
-            latest["step"] = self._step = whole
-        return latest
-
-    def _count(self, name: str, value: Any) -> int | None:
-        try:
-            return count(value)
-        except (TypeError, ValueError, OverflowError):
-            self.warn(f"{name} is no count")
-            return None
-
-    def _position(self) -> int:
-        if self._step is not None:
-            return self._step
-        return self._epoch if self._epoch is not None else self._calls

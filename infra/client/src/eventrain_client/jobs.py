@@ -35,6 +35,7 @@ from eventrain_client.replies import (
     Metric,
     Point,
     PointPage,
+    Validation,
 )
 from eventrain_client.request import JobRequest
 
@@ -200,6 +201,11 @@ class Jobs(Generic[D]):
     @course
     def attempts(self, job_id: str) -> Course[Attempt]:
         return self.exchange.rows(f"{path_of(job_id)}/attempts", "attempts")
+
+    @course
+    def validations(self, job_id: str) -> Course[Validation]:
+        """What validations found, the newest first."""
+        return self.exchange.rows(f"{path_of(job_id)}/validations", "validations")
 
     @course
     def checkpoints(self, job_id: str) -> Course[Checkpoint]:

@@ -109,6 +109,19 @@ Change = TypedDict(
 """One row of a job's timeline: a change of state, or what its trainer told."""
 
 
+class Validation(TypedDict):
+    """The matrix has a row for each true class, a column for each that was guessed."""
+
+    attempt: int
+    at: str
+    metrics: JsonObject
+    epoch: NotRequired[int | None]
+    step: NotRequired[int | None]
+    labels: NotRequired[list[str] | None]
+    confusionMatrix: NotRequired[list[list[float]] | None]
+    perClass: NotRequired[dict[str, JsonObject] | None]
+
+
 class Attempt(TypedDict):
     attempt: int
     startedAt: NotRequired[str | None]

@@ -15,6 +15,7 @@ from common.jobs import beat, report
 from common.jobs.beat import Beat
 from common.jobs.report import Report
 from common.jobs.state import Status, Trigger
+from common.postgres import statement
 from functions.history.app import create_app
 from tests.catalogue import OTHER_PROJECT, bearer, caller
 from tests.jobs import NOW, PROJECT, apply, intent_of, make_job
@@ -22,7 +23,7 @@ from tests.keys import forged, job_token_for
 
 JOBS = "/llm-ops/v1/training/jobs"
 EXPERIMENTS = "/llm-ops/v1/training/experiments"
-COLLECTIONS = ["timeline", "attempts", "points", "logs", "checkpoints", "artifacts"]
+COLLECTIONS = ["timeline", "attempts", "points", "logs", "checkpoints", "validations", "artifacts"]
 
 
 @pytest_asyncio.fixture
@@ -210,6 +211,42 @@ class TestLogs:
         await tell(pool, job_id, "log", "3", message="b")
         lines = (await read(client, job_id, "logs"))["lines"]
         assert [(line["offset"], line["text"]) for line in lines] == [(0, "a"), (1, "7")]
+
+
+class TestValidations:
+    async def test_are_shown_newest_first_page_by_page(
+        self, client: httpx.AsyncClient, pool: asyncpg.Pool
+    ) -> None:
+        job_id = await make_job(pool, Status.RUNNING)
+        for epoch in (1, 2, 3):
+            await tell(pool, job_id, "validation", str(epoch), epoch=epoch, metrics={"f1": 0.5})
+            await tell(pool, job_id, "epoch_end", f"end-{epoch}", epoch=epoch)
+        matrix = {"confusionMatrix": [[3, 1], [0, 4]], "labels": ["a", "b"]}
+        figures = {"a": {"recall": 0.75}}
+        await tell(pool, job_id, "validation", "4", **matrix, perClass=figures)
+
+        found = await read_all(client, job_id, "validations", limit=1)
+
+        assert [each["epoch"] for each in found] == [None, 3, 2, 1]
+        assert found[0] == {
+            "number": 7,
+            "attempt": 1,
+            "epoch": None,
+            "step": None,
+            "metrics": {},
+            "perClass": figures,
+            "at": "2026-01-01T12:00:00Z",
+            **matrix,
+        }
+
+    async def test_are_found_by_an_index_of_their_own(self, pool: asyncpg.Pool) -> None:
+        job_id = await make_job(pool, Status.RUNNING)
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("set local enable_seqscan = off")
+            plan = await connection.fetch(
+                "explain " + statement("read_validations"), job_id, 2**62, 1
+            )
+        assert "reports_validations" in "\n".join(line[0] for line in plan)
 
 
 class TestFiles:

@@ -43,6 +43,7 @@ RULES: dict[tuple[str, str], str] = {
     ("GET", f"{JOB}/timeline"): "viewer",
     ("GET", f"{JOB}/attempts"): "viewer",
     ("GET", f"{JOB}/checkpoints"): "viewer",
+    ("GET", f"{JOB}/validations"): "viewer",
     ("GET", f"{JOB}/artifacts"): "viewer",
     ("GET", f"{JOB}/logs"): "viewer",
     ("GET", f"{JOB}/points"): "viewer",

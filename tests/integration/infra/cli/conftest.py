@@ -40,6 +40,7 @@ class ControlPlane:
         self.changes: list[dict[str, Any]] = [SUBMITTED]
         self.artifacts: list[dict[str, Any]] = []
         self.checkpoints: list[dict[str, Any]] = []
+        self.validations: list[dict[str, Any]] = []
         self.models: list[dict[str, Any]] = []
         self.datasets: list[dict[str, Any]] = []
         self.letters: list[dict[str, Any]] = []
@@ -124,6 +125,12 @@ class ControlPlane:
                 return success({"artifacts": self.artifacts, "nextCursor": None})
             case "/checkpoints":
                 return success({"checkpoints": self.checkpoints, "nextCursor": None})
+                row = {"sequence": 1, "type": "job.submitted", "at": "2026-01-01T10:00:00Z"}
+                return success({"timeline": [row], "nextCursor": None})
+            case "/validations":
+                return success({"validations": self.validations, "nextCursor": None})
+            case "/attempts" | "/artifacts" as name:
+                return success({name[1:]: [], "nextCursor": None})
             case _:
                 return fail(404, "Nothing is here.")
 

@@ -168,6 +168,38 @@ class TestReading:
         assert "A100" in eventrain("gpu-types").out
 
 
+class TestValidation:
+    def test_prints_the_matrix_with_its_labels(self, plane: Any, eventrain: Any) -> None:
+        plane.validations = [
+            {
+                "attempt": 1,
+                "at": "2026-01-01T10:00:00Z",
+                "epoch": epoch,
+                "metrics": {"accuracy": 0.75},
+                "labels": ["cat", "dog"],
+                "confusionMatrix": [[3, 0], [2, epoch]],
+                "perClass": {"cat": {"recall": 1.0}, "dog": {"precision": 0.5}},
+            }
+            for epoch in (9, 8)
+        ]
+        ended = eventrain("validation", plane.job_id)
+        assert ended.code == 0
+        assert "accuracy  0.75" in ended.out
+        rows = [line.split() for line in ended.out.splitlines()]
+        assert ["TRUE", "cat", "dog"] in rows
+        assert ["cat", "3", "·"] in rows
+        assert ["dog", "2", "9"] in rows
+        assert ["dog", "-", "0.5"] in rows
+        assert ["dog", "2", "8"] in [
+            line.split()
+            for line in eventrain("validation", plane.job_id, "--epoch", "8").out.splitlines()
+        ]
+
+    def test_says_that_there_is_none(self, plane: Any, eventrain: Any) -> None:
+        assert eventrain("validation", plane.job_id).out == "No validation was told.\n"
+        assert eventrain("validation", plane.job_id, "--epoch", "3").code == 2
+
+
 class TestDeadLetters:
     @pytest.fixture(autouse=True)
     def letter(self, plane: Any) -> None:
