@@ -172,8 +172,10 @@ def _spool_bytes(environ: Mapping[str, str]) -> dict[str, int]:
 
 
 def _spec_hyperparameters(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a trainJobSpec: its hyperparameters, and the method, which decides about them."""
     spec: Mapping[str, Any] = given.get("trainJobSpec") or {}
-    return dict(spec.get("hyperparams") or {})
+    method = {"method": spec["method"]} if spec.get("method") else {}
+    return {**method, **(spec.get("hyperparams") or {})}
 
 
 def _code(found: Any) -> Code | None:

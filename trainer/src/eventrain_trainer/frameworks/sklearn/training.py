@@ -1,4 +1,4 @@
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportUnknownLambdaType=false
 """The training itself: one pass over the rows an epoch, everything it needs to go on kept."""
 
 from collections.abc import Iterator
@@ -14,8 +14,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from eventrain_trainer.frameworks.sklearn.data import Split
+from eventrain_trainer.frameworks.loop import write_whole
 from eventrain_trainer.frameworks.sklearn.parameters import Parameters
+from eventrain_trainer.frameworks.tabular import Split
 
 
 @dataclass
@@ -56,10 +57,7 @@ class Training:
         return cls(model, found.named_steps["scaler"], model.classes_, order)
 
     def save(self, path: Path) -> Path:
-        """The name appears only when the file is whole."""
-        part = path.with_name(f".{path.name}.part")
-        joblib.dump(self, part)
-        return part.replace(path)
+        return write_whole(path, lambda part: joblib.dump(self, part))
 
     def leave(self, path: Path) -> None:
         """The model alone, which scikit-learn loads without this package."""
@@ -89,11 +87,17 @@ class Training:
             "val_accuracy": val_accuracy,
         }
 
+    def guess(self, rows: Any) -> Any:
+        return self.classes[self._chances(rows).argmax(axis=1)]
+
     def _score(self, rows: Any, labels: Any) -> tuple[float, float]:
-        chances = self.model.predict_proba(self.scaler.transform(rows))
+        chances = self._chances(rows)
         guesses = self.classes[chances.argmax(axis=1)]
         loss = log_loss(labels, chances, labels=self.classes)
         return float(loss), float(accuracy_score(labels, guesses))
+
+    def _chances(self, rows: Any) -> Any:
+        return self.model.predict_proba(self.scaler.transform(rows))
 
 
 def _model(parameters: Parameters) -> Any:

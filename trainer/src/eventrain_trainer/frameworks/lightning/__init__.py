@@ -1,0 +1,1 @@
+"""Lightning: a classifier trained by its Trainer. README.md says what it takes."""

@@ -1,0 +1,1 @@
+"""timm: a classifier of pictures. README.md says what it takes."""

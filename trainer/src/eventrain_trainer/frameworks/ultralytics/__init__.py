@@ -1,0 +1,1 @@
+"""Ultralytics: YOLO, which finds or names what pictures show. README.md says what it takes."""
