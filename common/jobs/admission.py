@@ -15,8 +15,8 @@ import msgspec
 from common import quantity
 from common.access.permission import demand
 from common.errors import Forbidden, Invalid, Violation
+from common.jobs import parameter_rules, rules
 from common.jobs import request as job_request
-from common.jobs import rules
 from common.jobs.offer import Offer
 from common.jobs.request import JobRequest, Trainer
 from common.jobs.resolved import Checkpoint, Gpu, Resolved, secret_name
@@ -69,7 +69,7 @@ async def admit(
         found.append(Violation("projectId", NO_PROJECT))
         raise Invalid(_once_a_field(found))
     inputs = await _find_inputs(connection, request, project)
-    found += _missing(request, inputs)
+    found += _missing(request, inputs) + _unreadable(request, inputs, offer)
     if found:
         raise Invalid(_once_a_field(found))
     return _submission(request, inputs, offer, project, user, parent)
@@ -111,6 +111,12 @@ def _missing(request: JobRequest, inputs: Inputs) -> list[Violation]:
         reason = "exists or is being trained under this name: choose another version"
         found.append(Violation("outputModelVersion", reason))
     return found
+
+
+def _unreadable(request: JobRequest, inputs: Inputs, offer: Offer) -> list[Violation]:
+    uri = inputs.dataset["uri"] if inputs.dataset else None
+    problem = parameter_rules.dataset_problem(uri, request, offer)
+    return [Violation("datasetId", problem)] if problem else []
 
 
 def _submission(

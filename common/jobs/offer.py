@@ -1,11 +1,12 @@
 """What a job may ask for, here and now: GPU types, trainers, and places in S3."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
-from common import gpu_types, trainers
+from common import frameworks, gpu_types, trainers
 from common.config_file import ConfigFile
+from common.frameworks import Frameworks
 from common.gpu_types import GpuType
 from common.storage import address
 from common.trainers import Trainers
@@ -19,6 +20,7 @@ class Offer:
     gpu_types: tuple[GpuType, ...]
     trainers: Trainers
     bucket: str
+    frameworks: Frameworks = field(default_factory=lambda: Frameworks({}))
 
     def gpu_type(self, name: str | None) -> GpuType | None:
         """The type of this name, where it may be used."""
@@ -50,6 +52,7 @@ class OfferFiles:
         self._bucket = bucket
         self._gpu_types = ConfigFile(folder / "gpu-types.yaml", gpu_types.parse)
         self._trainers = ConfigFile(folder / "trainers.yaml", trainers.parse)
+        self._frameworks = ConfigFile(folder / "frameworks.json", frameworks.parse)
 
     def current(self) -> Offer:
         return Offer(
@@ -57,4 +60,5 @@ class OfferFiles:
             self._gpu_types.current().get(self._environment, ()),
             self._trainers.current(),
             self._bucket,
+            self._frameworks.current(),
         )

@@ -13,7 +13,7 @@ import msgspec
 
 from common import quantity
 from common.errors import Violation
-from common.jobs import source_rules, spec_rules, webhook
+from common.jobs import parameter_rules, source_rules, spec_rules, webhook
 from common.jobs.offer import Offer
 from common.jobs.request import JobRequest, ResourceProfile, Trainer
 from common.trainers import Trainers
@@ -63,7 +63,7 @@ def check(request: JobRequest, offer: Offer, project: UUID | None) -> Iterator[V
         _job_type(request),
         _resources(request, offer),
         _shared_memory(request),
-        _hyperparameters(request.hyperparameters),
+        _hyperparameters(request, offer),
         _webhooks(request, offer),
         _output(request),
         _trainer(request, offer, project),
@@ -137,13 +137,16 @@ def _shared_memory(request: JobRequest) -> Iterator[Violation]:
         yield Violation("sharedMemory", "is part of resourceProfile.memory and cannot exceed it")
 
 
-def _hyperparameters(values: dict[str, Any]) -> Iterator[Violation]:
+def _hyperparameters(request: JobRequest, offer: Offer) -> Iterator[Violation]:
+    values = request.hyperparameters
     if len(msgspec.json.encode(values)) > LARGEST_HYPERPARAMETERS:
         reason = f"may be at most {LARGEST_HYPERPARAMETERS} bytes of JSON"
         yield Violation("hyperparameters", reason)
-    if _depth(values) > DEEPEST_HYPERPARAMETERS:
+    elif _depth(values) > DEEPEST_HYPERPARAMETERS:
         reason = f"may be nested at most {DEEPEST_HYPERPARAMETERS} levels deep"
         yield Violation("hyperparameters", reason)
+    else:
+        yield from parameter_rules.check(request, offer)
 
 
 def _depth(value: Any) -> int:
@@ -226,3 +229,6 @@ def _spec(request: JobRequest, offer: Offer, project: UUID | None) -> Iterator[V
         problem = offer.place_problem(uri, project, request.dataset_id)
         if problem:
             yield Violation(f"trainJobSpec.{field}", problem)
+    problem = parameter_rules.dataset_problem(places["dataset_ref.storage_uri"], request, offer)
+    if problem:
+        yield Violation("trainJobSpec.dataset_ref.storage_uri", problem)

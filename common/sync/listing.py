@@ -22,6 +22,7 @@ BAD_WAITS = frozenset(
         "RunContainerError",
     }
 )
+CREATING = "ContainerCreating"
 
 
 class Labels(msgspec.Struct, rename="kebab", gc=False):
@@ -170,7 +171,8 @@ def see_pod(key: Key, pod: Pod) -> SeenPod:
         node=pod.spec.node_name,
         deleting=pod.metadata.deletion_timestamp is not None,
         bad=None if lacks else _bad(status, waiting),
-        creating=lacks or waiting.reason == "ContainerCreating",
+        creating=lacks or waiting.reason == CREATING,
+        step=_line(waiting.message) if waiting.reason == CREATING else None,
     )
 
 

@@ -74,7 +74,8 @@ class SeenJob(msgspec.Struct, frozen=True, gc=False):
 
 class SeenPod(msgspec.Struct, frozen=True, gc=False):
     """A pod of ours. `bad` is what keeps it from starting, and what is said of that; `creating`
-    that it waits for its volumes, one of which is its Secret."""
+    that it waits for its volumes, one of which is its Secret, and `step` what is done meanwhile,
+    where that is said."""
 
     key: Key
     name: str
@@ -90,6 +91,7 @@ class SeenPod(msgspec.Struct, frozen=True, gc=False):
     deleting: bool = False
     bad: tuple[str, str] | None = None
     creating: bool = False
+    step: str | None = None
 
     @property
     def ended(self) -> bool:

@@ -34,7 +34,7 @@ def waiting_for(job: SeenJob | None, pod: SeenPod | None, start_limit: timedelta
     if job is not None and job.suspended:
         return "its turn in the queue: it starts when the queue has quota for it"
     if pod is None or pod.bad is None:
-        return None
+        return pod.step if pod else None
     reason, message = pod.bad
     plight = _plight(reason)
     said = f"{reason}: {message}" if message else reason

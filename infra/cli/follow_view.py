@@ -68,7 +68,8 @@ def _as_lines(updates: Iterable[Update], output: Output) -> Job:
     for update in updates:
         job, silent = update.job, tell_silence(update, silent, output)
         last |= {point["name"]: point["value"] for point in update.points}
-        state = (job["status"], job.get("attempt"), job.get("health"), words.percent(job))
+        waits = job.get("waitingFor")
+        state = (job["status"], job.get("attempt"), job.get("health"), words.percent(job), waits)
         if state != shown or update.points:
             output.line(_line(job, last))
         shown = state

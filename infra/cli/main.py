@@ -69,7 +69,7 @@ SECTIONS: dict[str, list[click.Command]] = {
         submit.cancel,
         submit.resubmit,
     ],
-    "Catalog": [catalog.gpu_types, models.models, datasets.datasets],
+    "Catalog": [catalog.frameworks, catalog.gpu_types, models.models, datasets.datasets],
     "Trainers": [trainer.trainer, trainer.mock],
     "People": [projects.projects, token.token],
     "Administration": [

@@ -13,7 +13,7 @@ from pathlib import Path
 
 INFRA = Path(__file__).parents[1]
 OVERLAYS = INFRA / "overlays"
-SHIPPED = re.compile(r"\beventrain/(trainer-[a-z*]+):(\S+)")
+SHIPPED = re.compile(r"\beventrain/(trainer-[a-z*-]+):(\S+)")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 COMPONENT = """\
 # Written by `python -m infra.deploy.release`. The migration's Job is named after the image that it runs.

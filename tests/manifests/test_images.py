@@ -12,6 +12,7 @@ from tests.manifests.objects import ROOT, read_yaml
 FUNCTIONS = ROOT / "infra" / "images" / "functions.Dockerfile"
 TRAINERS = sorted((ROOT / "trainer" / "images").glob("*.Dockerfile"))
 LOCKED = [FUNCTIONS, *TRAINERS]
+FRAMEWORKS = read_yaml(ROOT / "infra" / "base" / "config" / "trainers.yaml")["frameworks"]
 ALL = [*LOCKED, ROOT / "infra" / "images" / "mlflow.Dockerfile"]
 
 
@@ -58,9 +59,10 @@ class TestImage:
 class TestLockedImage:
     def test_is_made_in_two_stages_from_the_lock_with_bytecode(self, file: Path) -> None:
         assert len(of(file, "FROM")) == 2
-        syncs = [run for run in of(file, "RUN") if "uv sync" in run]
-        assert syncs
-        assert all("--locked --no-dev" in run for run in syncs)
+        installs = [run for run in of(file, "RUN") if re.search(r"uv (sync|pip install)", run)]
+        locked = [run for run in installs if "--locked --no-dev" in run or "locks/" in run]
+        assert locked
+        assert all("--no-deps" in run for run in installs if run not in locked)
         assert any("UV_COMPILE_BYTECODE=1" in env for env in of(file, "ENV"))
 
     def test_uses_the_uv_of_the_clone(self, file: Path) -> None:
@@ -83,12 +85,16 @@ def test_the_functions_image_carries_no_client_of_kubernetes_that_only_tests_use
     assert any(str(each).startswith("kubernetes=") for each in project["dependency-groups"]["dev"])
 
 
-def test_each_trainer_family_that_is_built_here_has_an_image() -> None:
-    frameworks = ROOT / "trainer" / "src" / "eventrain_trainer" / "frameworks"
-    families = {path.name for path in frameworks.iterdir() if (path / "__init__.py").exists()}
-    assert {file.name.removesuffix(".Dockerfile") for file in TRAINERS} == families
-    configured = read_yaml(ROOT / "infra" / "base" / "config" / "trainers.yaml")["frameworks"]
-    images = {image for family in configured.values() for image in family["images"].values()}
-    assert {i.rpartition("/")[2].partition(":")[0] for i in images} == {
-        f"trainer-{family}" for family in families
-    }
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_a_framework_names_images_that_the_one_dockerfile_makes(name: str) -> None:
+    images = set(FRAMEWORKS[name]["images"].values())
+    assert images <= {f"eventrain/trainer-{name}:0.1.0", f"eventrain/trainer-{name}-cuda:0.1.0"}
+    assert (ROOT / "trainer" / "locks" / f"{name}.txt").is_file()
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_a_gpu_is_offered_with_a_build_of_torch_that_knows_it(name: str) -> None:
+    lock = tomllib.loads((ROOT / "trainer" / "pyproject.toml").read_text(encoding="utf-8"))
+    extra = lock["project"]["optional-dependencies"][name]
+    needs_cuda = any(requirement.startswith("torch==") for requirement in extra)
+    assert ("-cuda" in FRAMEWORKS[name]["images"]["gpu"]) is needs_cuda

@@ -19,6 +19,7 @@ JOB = f"{API}/training/jobs/{ID}"
 
 CONTRACT = {
     ("GET", f"{API}/training/gpu-types"): "gpu-types",
+    ("GET", f"{API}/training/frameworks"): "gpu-types",
     ("POST", f"{API}/training/jobs"): "submit-job",
     ("GET", f"{API}/training/jobs"): "jobs",
     ("GET", JOB): "jobs",

@@ -10,7 +10,7 @@ from eventrain_client.admin_replies import AuditPage, DeadLetter, DeadLetterPage
 from eventrain_client.calls import D, call
 from eventrain_client.exchange import Exchange
 from eventrain_client.flow import Flow
-from eventrain_client.replies import GpuType
+from eventrain_client.replies import Framework, GpuType
 
 DEAD_LETTERS = "/admin/dead-letters"
 
@@ -24,6 +24,11 @@ class Admin(Generic[D]):
     def gpu_types(self, *, env: str | None = None) -> Flow[list[GpuType]]:
         """What is offered in dev, stg or prod; in the running environment when not given."""
         return _within(self.exchange, "/training/gpu-types", "gpuTypes", {"env": env})
+
+    @call
+    def frameworks(self, *, env: str | None = None) -> Flow[list[Framework]]:
+        """What can train there, and the parameters of each."""
+        return _within(self.exchange, "/training/frameworks", "frameworks", {"env": env})
 
     @call
     def audit(

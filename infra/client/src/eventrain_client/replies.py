@@ -124,8 +124,6 @@ class Validation(TypedDict):
 
 class Attempt(TypedDict):
     attempt: int
-    createdAt: NotRequired[str]
-    launchedAt: NotRequired[str | None]
     startedAt: NotRequired[str | None]
     endedAt: NotRequired[str | None]
     outcome: NotRequired[str | None]
@@ -135,7 +133,6 @@ class Attempt(TypedDict):
     rule: NotRequired[str | None]
     evidence: NotRequired[JsonObject | None]
     budgetLeft: NotRequired[int | None]
-    logUri: NotRequired[str | None]
     logUrl: NotRequired[str | None]
 
 
@@ -179,3 +176,22 @@ class GpuType(TypedDict):
     label: str
     enabled: bool
     priority: int
+
+
+class Framework(TypedDict):
+    """`parameters` is the JSON schema of its hyperparameters."""
+
+    name: str
+    title: str
+    description: str
+    isDefault: bool
+    jobTypes: list[str]
+    cpu: bool
+    gpu: bool
+    usesGpu: bool
+    datasetFormats: list[str]
+    modelFormats: list[str]
+    leaves: list[str]
+    aliases: dict[str, str]
+    defaults: JsonObject
+    parameters: JsonObject

@@ -26,6 +26,7 @@ LETTERS = f"{API}/admin/dead-letters"
 
 RULES: dict[tuple[str, str], str] = {
     ("GET", f"{API}/training/gpu-types"): "caller",
+    ("GET", f"{API}/training/frameworks"): "caller",
     # jobs
     ("POST", JOBS): "member",
     ("POST", "/v1/jobs"): "member",

@@ -27,6 +27,29 @@ def fail(status: int, message: str, data: Any = None, **headers: str) -> Answer:
     return status, named, {"status": "fail", "message": message, "data": data}
 
 
+FRAMEWORK: dict[str, Any] = {
+    "name": "sklearn",
+    "title": "scikit-learn",
+    "description": "A classifier",
+    "isDefault": True,
+    "jobTypes": ["from_scratch"],
+    "cpu": True,
+    "gpu": True,
+    "usesGpu": False,
+    "datasetFormats": ["csv"],
+    "modelFormats": ["joblib"],
+    "leaves": ["model/model.joblib"],
+    "aliases": {"lr": "learning_rate"},
+    "defaults": {"learning_rate": 0.002},
+    "parameters": {
+        "properties": {
+            "learning_rate": {"type": "number", "exclusiveMinimum": 0, "default": 0.002},
+            "architecture": {"anyOf": [{"enum": ["mlp", "linear"]}, {"type": "object"}]},
+        }
+    },
+}
+
+
 class ControlPlane:
     """`life` is what each read of the job answers in turn, the last one for good.
     `interruptions` are answered first, to whatever call comes; the calls whose numbers are in
@@ -81,6 +104,8 @@ class ControlPlane:
         if path == "/training/gpu-types":
             offered = {"id": "a100", "label": "A100", "enabled": True, "priority": 1}
             return success({"gpuTypes": [offered]})
+        if path == "/training/frameworks":
+            return success({"frameworks": [FRAMEWORK]})
         if not path.startswith(job):
             return fail(404, "There is no such job.")
         return self._of_job(path.removeprefix(job), query)

@@ -167,6 +167,21 @@ class TestReading:
         assert "digits" in eventrain("models").out
         assert "A100" in eventrain("gpu-types").out
 
+    def test_shows_which_frameworks_train_and_what_one_takes(self, eventrain: Any) -> None:
+        listed = eventrain("frameworks").out
+        assert "sklearn (default)" in listed
+        assert "CPU, GPU (unused)" in listed
+        told = eventrain("frameworks", "sklearn").out
+        assert "number, above 0" in told
+        assert "mlp or linear; or object" in told
+        assert "also lr" in told
+        assert json.loads(eventrain("frameworks", "sklearn", "--json").out)["title"]
+
+    def test_names_the_frameworks_that_there_are_where_one_is_not(self, eventrain: Any) -> None:
+        ended = eventrain("frameworks", "sk")
+        assert ended.code == 1
+        assert "there are: sklearn" in ended.err
+
 
 class TestValidation:
     def test_prints_the_matrix_with_its_labels(self, plane: Any, eventrain: Any) -> None:
