@@ -4,6 +4,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.8
 ONCE ?=
 ARGS ?=
+FRAMEWORK ?=
 # Tests wait more than they work: a few at once, each file in one place.
 WORKERS ?= 2
 
@@ -20,7 +21,7 @@ UV := $(CURDIR)/.tools/bin/uv
 BIN := $(CURDIR)/.venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-previous check bench bench-cold kind fmt clean
+.PHONY: help setup demo up env lock test test-frameworks test-previous check bench bench-cold kind fmt clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,8 +34,17 @@ demo: setup ## Run a training job from submit to a registered model (ONCE=1: the
 up: setup ## Run the local stack until Ctrl-C
 	@$(BIN)/eventrain up $(ARGS)
 
+env: .venv/.made ## Make the environment of a framework, as its first job would (FRAMEWORK=pytorch)
+	@$(BIN)/python -m infra.local.environments $(FRAMEWORK)
+
+lock: .venv/.made ## Write trainer/locks from the extras of trainer/pyproject.toml (ARGS=--upgrade)
+	@$(BIN)/python -m infra.local.environments.lock $(ARGS)
+
 test: setup ## Run every test, on real parts (ARGS="-k name" for some)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+test-frameworks: setup ## Train with every framework that can run here, three times (ARGS="timm pytorch")
+	@$(BIN)/python -m tests.frameworks $(ARGS)
 
 test-previous: setup ## Run the tests of the release before on the schema of this tree
 	@$(BIN)/python -m tests.previous -n $(WORKERS) --dist loadfile $(ARGS)
@@ -68,9 +78,8 @@ clean: ## Remove what set-up made; EVENTRAIN_HOME stays
 	@$(UV) sync --quiet --locked --python $(PYTHON) --extra local
 	@touch $@
 
-.venvs/trainer-sklearn/.made: trainer/pyproject.toml trainer/uv.lock | $(UV)
-	@echo "installing the scikit-learn trainer into .venvs/trainer-sklearn"
-	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venvs/trainer-sklearn $(UV) sync --quiet --locked --python $(PYTHON) --project trainer --extra sklearn
+.venvs/trainer-sklearn/.made: trainer/pyproject.toml trainer/locks/sklearn.txt | .venv/.made
+	@$(BIN)/python -m infra.local.environments sklearn
 	@touch $@
 
 $(UV):

@@ -57,7 +57,7 @@ install_postgres() {
 
 build_images() {
   docker build -f infra/images/functions.Dockerfile -t "dev.local/eventrain/functions:$TAG" .
-  docker build -f trainer/images/sklearn.Dockerfile -t "dev.local/eventrain/trainer-sklearn:$TAG" .
+  docker build -f trainer/images/trainer.Dockerfile --build-arg FRAMEWORK=sklearn -t "dev.local/eventrain/trainer-sklearn:$TAG" .
   docker build -f infra/images/mlflow.Dockerfile -t dev.local/eventrain/mlflow:3.17.2 .
   kind load docker-image --name eventrain "dev.local/eventrain/functions:$TAG" \
     "dev.local/eventrain/trainer-sklearn:$TAG" dev.local/eventrain/mlflow:3.17.2

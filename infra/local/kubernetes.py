@@ -5,12 +5,12 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from infra.local.cluster import Cluster, Faults, Image
+from infra.local.cluster import Cluster, Faults
+from infra.local.environments.shelf import Shelf
 from infra.local.home import Home, write_private
 from infra.local.network import Server, bind
 from infra.local.trigger_api import TriggerApi
 
-TRAINER_PREFIX = "trainer-"
 DEFAULT_CAPACITY = {"cpu": str(os.cpu_count() or 1), "memory": "8Gi", "pods": "110"}
 
 
@@ -25,13 +25,15 @@ class Kubernetes:
         capacity: Mapping[str, str] | None,
         token: str,
         triggers: TriggerApi,
+        report: Callable[[str], None],
         faults: Faults | None = None,
     ) -> None:
         self._home = home
         self._namespace = namespace
+        self._shelf = Shelf(clone, report)
         self.cluster = Cluster(
             home.folder_of("cluster"),
-            images=images_of(clone),
+            images=self._shelf.find,
             capacity=capacity or DEFAULT_CAPACITY,
             token=token,
             faults=faults,
@@ -45,11 +47,13 @@ class Kubernetes:
         await self._server.start()
 
     async def stop(self) -> None:
+        await self._shelf.stop()
         await self.cluster.stop(kill_pods=True)
         await self._server.stop()
 
     def kill(self) -> None:
-        """Every pod, at once."""
+        """Every pod, at once, and what is made for one."""
+        self._shelf.kill()
         with contextlib.suppress(RuntimeError):
             self.cluster.lose_node()
 
@@ -58,15 +62,3 @@ class Kubernetes:
         file = self._home / "kubeconfig.yaml"
         write_private(file, self.cluster.kubeconfig(self._server.address, self._namespace))
         return {"KUBECONFIG": str(file)}
-
-
-def images_of(clone: Path) -> Callable[[str], Image | None]:
-    """A trainer's image is the environment of its framework; others cannot be pulled here."""
-
-    def find(reference: str) -> Image | None:
-        name = reference.rpartition("/")[2].partition("@")[0].partition(":")[0]
-        programs = clone / ".venvs" / name / "bin"
-        known = name.startswith(TRAINER_PREFIX) and programs.is_dir()
-        return Image(bin=programs) if known else None
-
-    return find

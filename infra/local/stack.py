@@ -180,6 +180,7 @@ class Stack:
             capacity=self.settings.capacity,
             token=credentials.cluster_token,
             triggers=triggers,
+            report=self._report,
             faults=self.settings.faults,
         )
         self._kills.append(self.kubernetes.kill)

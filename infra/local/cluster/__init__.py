@@ -3,5 +3,6 @@
 from infra.local.cluster.cluster import Cluster
 from infra.local.cluster.environment import Image
 from infra.local.cluster.faults import Faults
+from infra.local.cluster.preparation import Pull
 
-__all__ = ["Cluster", "Faults", "Image"]
+__all__ = ["Cluster", "Faults", "Image", "Pull"]

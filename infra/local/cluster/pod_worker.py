@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from infra.local.cluster import deletion, moment, pod_status
 from infra.local.cluster.environment import NotConfigured
-from infra.local.cluster.preparation import NodeContext, NoImage, prepare
+from infra.local.cluster.preparation import NodeContext, NoImage, Pulling, prepare
 from infra.local.cluster.process import Exit, Launch, Process
 from infra.local.cluster.resource import PODS, Json, Key
 from infra.local.cluster.volumes import NotMounted, Volumes
@@ -22,6 +22,7 @@ class Waiting(NamedTuple):
     reason: str
     message: str
     event: str = ""
+    kind: str = "Warning"
 
 
 class Ending(NamedTuple):
@@ -51,6 +52,8 @@ class PodWorker:
         self._ending: Ending | None = None
         self._kill_at: datetime | None = None
         self._image_failures = 0
+        self._pulling = False
+        self._pulled_at: datetime | None = None
 
     def wake(self) -> None:
         self._wake.set()
@@ -81,7 +84,8 @@ class PodWorker:
                 self._leave(pod)
                 return False
             self._take_over(pod)
-            if ending := self._ending or self._overdue(pod):
+            overdue = None if self._pulling else self._overdue(pod)
+            if ending := self._ending or overdue:
                 self._fail(pod, ending)
                 return False
             problem = await self._try_to_start(pod)
@@ -139,6 +143,7 @@ class PodWorker:
                 process.signal(number)
 
     async def _try_to_start(self, pod: Json) -> Waiting | None:
+        self._pulling = False
         try:
             self._volumes.mount(pod)
             launches = {
@@ -148,8 +153,10 @@ class PodWorker:
             return Waiting("ContainerCreating", "", f"FailedMount {error}")
         except NotConfigured as error:
             return Waiting("CreateContainerConfigError", str(error), f"Failed Error: {error}")
+        except Pulling as error:
+            return self._pull(error)
         except NoImage as error:
-            return self._without_image(str(error))
+            return self._without_image(error)
         for name, launch in launches.items():
             await self._start(name, launch)
         return None
@@ -170,12 +177,17 @@ class PodWorker:
             message = f"the process cannot be started: {error}"
             self._ended[name] = Exit(128, self._node.now(), "StartError", message)
 
-    def _without_image(self, image: str) -> Waiting:
+    def _pull(self, pulling: Pulling) -> Waiting:
+        self._pulling, self._pulled_at = True, self._node.now()
+        event = f'Pulling Pulling image "{pulling.image}": {pulling}'
+        return Waiting("ContainerCreating", str(pulling), event, "Normal")
+
+    def _without_image(self, missing: NoImage) -> Waiting:
         self._image_failures += 1
         if self._image_failures % 2:
-            message = f'failed to pull image "{image}": not found on this machine'
+            message = f'failed to pull image "{missing.image}": {missing}'
             return Waiting("ErrImagePull", message, f"Failed {message}")
-        message = f'Back-off pulling image "{image}"'
+        message = f'Back-off pulling image "{missing.image}": {missing}'
         return Waiting("ImagePullBackOff", message, f"BackOff {message}")
 
     def _refresh(self, pod: Json) -> None:
@@ -189,10 +201,11 @@ class PodWorker:
         return _DEADLINE if left is not None and left <= 0 else None
 
     def _until_deadline(self, pod: Json) -> float | None:
+        """Pulling is no part of the time that a pod may be active here: it may be a long build."""
         seconds, start = pod["spec"].get("activeDeadlineSeconds"), pod["status"].get("startTime")
         if seconds is None or start is None:
             return None
-        over = moment.read(start) + timedelta(seconds=seconds)
+        over = (self._pulled_at or moment.read(start)) + timedelta(seconds=seconds)
         return (over - self._node.now()).total_seconds()
 
     def _read(self) -> Json | None:
@@ -213,12 +226,14 @@ class PodWorker:
             self._node.store.put(self.key, pod)
         if problem.event:
             reason, _, message = problem.event.partition(" ")
-            self._node.record(PODS, pod, "Warning", reason, message)
+            self._node.record(PODS, pod, problem.kind, reason, message)
 
     def _show_running(self) -> None:
         pod = self._read()
         if pod and pod["status"].get("phase") == "Pending":
             started = self._started()
+            if self._pulled_at:
+                pod["status"]["startTime"] = moment.write(self._pulled_at)
             pod_status.running(pod, pod["status"], started, self._ended, self._node.now())
             self._node.store.put(self.key, pod)
             for name in started:

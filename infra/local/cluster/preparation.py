@@ -19,7 +19,17 @@ from infra.local.cluster.resource import Json
 from infra.local.cluster.store import Store
 from infra.local.cluster.volumes import Mounts
 
-Images = Callable[[str], Image | None]
+
+@dataclass(frozen=True)
+class Pull:
+    """What is done about an image that is not here yet, or why that did not work; it is tried
+    again then."""
+
+    told: str
+    failed: bool = False
+
+
+Images = Callable[[str], Image | Pull | None]
 
 
 @dataclass
@@ -36,7 +46,15 @@ class NodeContext:
 
 
 class NoImage(Exception):
-    """Nothing here stands for the image of that name."""
+    """Nothing here stands for the image of that name, or nothing yet; says why."""
+
+    def __init__(self, image: str, reason: str) -> None:
+        super().__init__(reason)
+        self.image = image
+
+
+class Pulling(NoImage):
+    """The image will be there when what is said is done."""
 
 
 def prepare(
@@ -44,11 +62,9 @@ def prepare(
 ) -> Launch | Exit:
     """What to run, or how it ended before it began.
 
-    Raises NoImage, and NotConfigured while something that it refers to is missing.
+    Raises NoImage or Pulling, and NotConfigured while something that it refers to is missing.
     """
-    image = node.images(container["image"])
-    if image is None:
-        raise NoImage(container["image"])
+    image = _image(node, container["image"])
     place = Place(folder, node.path, node.lang)
     environment = build_environment(node.store, pod, container, image, place, mounts)
     argv = build_command(container, image, environment, mounts)
@@ -59,6 +75,16 @@ def prepare(
         message = f'exec: "{name}": executable file not found in $PATH'
         return Exit(128, node.now(), "StartError", message)
     return Launch(program, argv, environment, cwd)
+
+
+def _image(node: NodeContext, reference: str) -> Image:
+    match node.images(reference):
+        case Image() as image:
+            return image
+        case Pull(told, failed):
+            raise (NoImage if failed else Pulling)(reference, told)
+        case None:
+            raise NoImage(reference, "not found on this machine")
 
 
 def _working_folder(container: Json, folder: Path, mounts: Mounts) -> Path:

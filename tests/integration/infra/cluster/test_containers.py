@@ -1,12 +1,14 @@
 import asyncio
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from infra.local.cluster import Image, Pull
 from infra.local.cluster.pod_worker import container_process
-from tests.integration.infra.cluster.making import NAMESPACE
-from tests.integration.infra.cluster.serving import Served, secret, until
+from tests.integration.infra.cluster.making import NAMESPACE, PYTHON, make_cluster
+from tests.integration.infra.cluster.serving import Served, secret, serve, until
 
 _PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 _WAIT = "import time; print('up', flush=True); time.sleep(60)"
@@ -24,12 +26,14 @@ async def _environment(served: Served, name: str = "train-1") -> dict[str, str]:
     return json.loads(await served.logs(name))
 
 
-async def _waiting(served: Served, reason: str) -> Any:
+async def _waiting(served: Served, reason: str, message: str | None = None) -> Any:
     async def look() -> Any:
         pod = await served.pod("train-1")
         states = pod.status.container_statuses or []
         waiting = states[0].state.waiting if states else None
-        return waiting if waiting and waiting.reason == reason else None
+        if waiting is None or waiting.reason != reason:
+            return None
+        return waiting if message in (None, waiting.message) else None
 
     return await until(look)
 
@@ -160,7 +164,42 @@ class TestImages:
         await _waiting(served, "ErrImagePull")
         waiting = await _waiting(served, "ImagePullBackOff")
 
-        assert waiting.message == 'Back-off pulling image "nobody/knows:1"'
+        why = "not found on this machine"
+        assert waiting.message == f'Back-off pulling image "nobody/knows:1": {why}'
+
+    async def test_one_that_is_being_pulled_holds_the_pod_and_says_how_far_it_is(
+        self, tmp_path: Path
+    ) -> None:
+        shelf: list[Image | Pull] = [Pull("unpacking")]
+        later = [timedelta()]
+        cluster = make_cluster(
+            tmp_path / "cluster",
+            images=lambda _: shelf[0],
+            now=lambda: datetime.now(UTC) + later[0],
+        )
+        await cluster.start()
+        try:
+            async with serve(cluster, tmp_path) as served:
+                await served.run("train-1", "print('ran')", pod={"activeDeadlineSeconds": 60})
+                await _waiting(served, "ContainerCreating", "unpacking")
+                shelf[0] = Pull("no disk left", failed=True)
+                waiting = await _waiting(served, "ErrImagePull")
+                assert waiting.message.endswith(": no disk left")
+                shelf[0] = Pull("linking")
+                await _waiting(served, "ContainerCreating", "linking")
+                # Longer than the pod may be active: pulling is no part of that.
+                later[0] = timedelta(hours=1)
+                shelf[0] = Pull("checking")
+                await _waiting(served, "ContainerCreating", "checking")
+                shelf[0] = PYTHON
+                await served.finished("train-1")
+                assert await served.logs("train-1") == "ran\n"
+                events = (await served.core.list_namespaced_event(NAMESPACE)).items
+                pulling = [event for event in events if event.reason == "Pulling"]
+                assert {event.type for event in pulling} == {"Normal"}
+                assert any("unpacking" in event.message for event in pulling)
+        finally:
+            await cluster.stop(kill_pods=True)
 
     async def test_a_command_that_is_not_in_the_image_cannot_start(self, served: Served) -> None:
         await served.run("train-1", "", command=["no-such-program"])

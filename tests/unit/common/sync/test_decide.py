@@ -132,6 +132,16 @@ class TestLiveJobs:
             " and tag, and that the cluster may pull it. After 15 minutes of this it fails."
         )
 
+    def test_says_what_is_done_for_a_pod_that_is_being_made_and_never_counts_it_as_bad(self):
+        row = row_of(Status.QUEUED)
+        step = "building the environment of trainer-pytorch: downloading torch (180 MB)"
+        pod = pod_of(row, "Pending", creating=True, step=step)
+        (note,) = look(row, job_of(row), pod)
+        assert isinstance(note, Note)
+        assert (note.waiting_for, note.first_bad_at) == (step, None)
+        late = structs.replace(row, launched_at=NOW - minutes(600), first_bad_at=NOW - minutes(60))
+        assert kinds(look(late, job_of(late), pod)) == []
+
     def test_takes_a_pod_that_never_started_for_that_and_not_for_one_that_ran_too_long(self):
         row = row_of(Status.QUEUED)
         bad = ("ErrImagePull", "no such image")
