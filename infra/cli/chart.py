@@ -99,8 +99,13 @@ def _in_words(course: Course) -> str:
 
 def _dots(course: Course, across: int, height: int) -> list[str]:
     grid = [[BLANK] * across for _ in range(height)]
+    gaps = sorted(place for place, _ in course.marks)
     before: tuple[int, int] | None = None
+    at = -math.inf
     for place, value in sorted(course.finite):
+        if any(at < gap < place for gap in gaps):
+            before = None
+        at = place
         column = _column(course, place, across * 2)
         row = _row(course, value, height * 4)
         for x, y in _line(before or (column, row), (column, row)):

@@ -56,7 +56,7 @@ def compare(sides: Sequence[Side], now: datetime | None = None) -> list[Row]:
         ("job", _job),
         ("parameters", _parameters),
         ("resources", lambda side: flat(side.job.get("resourceProfile"))),
-        ("code", lambda side: flat(side.job.get("trainer"))),
+        ("code", _code),
         ("data", _data),
         ("durations", lambda side: _durations(side, at)),
         ("metrics", _metrics),
@@ -104,6 +104,16 @@ def _parameters(side: Side) -> dict[str, Any]:
     return flat(side.job.get("hyperparameters")) | flat(side.job.get("trainJobSpec"), "spec.")
 
 
+def _code(side: Side) -> dict[str, Any]:
+    """By its digest, where it has one: where it lies says the same at length."""
+    found = flat(side.job.get("trainer"))
+    return {
+        name: value
+        for name, value in found.items()
+        if name != "source.uri" or "source.digest" not in found
+    }
+
+
 def _data(side: Side) -> dict[str, Any]:
     names = {"datasetId": "dataset", "modelId": "starts from"}
     return {spelled: side.job.get(name) for name, spelled in names.items()}
@@ -132,6 +142,8 @@ def _metrics(side: Side) -> dict[str, Any]:
         values = [point["value"] for point in course]
         finite = [float(value) for value in values if math.isfinite(float(value))]
         found[name] = values[-1]
+        if len(finite) < len(values):
+            found[f"{name} (not finite)"] = len(values) - len(finite)
         if finite:
             found[f"{name} (lowest)"] = min(finite)
             found[f"{name} (highest)"] = max(finite)

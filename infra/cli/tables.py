@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,9 @@ from rich.table import Table
 from infra.cli import words
 
 # The columns whose text is folded when a terminal is narrow.
-GIVES_WAY = frozenset({"NAME", "DETAIL", "REASON", "FILE"})
+GIVES_WAY = frozenset({"NAME", "METRICS", "DETAIL", "REASON", "FILE"})
+
+DIGEST_IN_FRONT = re.compile(r"^[0-9a-f]{16}-")
 
 EMPTY: tuple[Any, ...] = (None, "", {}, [])
 
@@ -148,19 +151,25 @@ def _because(reason: str | None, line: str | None) -> str:
 
 
 def checkpoints(rows: Sequence[Checkpoint]) -> Table:
-    made = table("NAME", "ATTEMPT", "EPOCH", "STEP", "SIZE", "WHEN", "METRICS", "ID")
+    """By the names that programs gave them; a prefix keeps those apart in the store."""
+    made = table("NAME", "ATTEMPT", "EPOCH", "STEP", "SIZE", "WHEN", "ID", "METRICS")
     for row in rows:
         made.add_row(
-            escape(row["name"]),
+            escape(given_name(row["name"])),
             str(row["attempt"]),
             _or_dash(row["epoch"]),
             _or_dash(row["step"]),
             words.size(row["size"]),
-            words.date(row["createdAt"]),
+            words.clock(row["createdAt"]),
+            row["id"][:8],
             escape(detail(row["metrics"])) or "-",
-            row["id"],
         )
     return made
+
+
+def given_name(name: str) -> str:
+    """A checkpoint's, as its program called it."""
+    return DIGEST_IN_FRONT.sub("", name)
 
 
 def change_line(row: Change) -> str:

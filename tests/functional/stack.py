@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
 from tests.postgres_server import CLONE
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class Up:

@@ -5,8 +5,6 @@ import io
 import os
 import re
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,10 @@ import httpx
 import pytest
 
 from tests.archives import HOSTILE, Entry, archive, bomb, file
-from tests.functional.stack import Up
+from tests.functional.stack import Command, Up
 from tests.functional.user import User
-from tests.postgres_server import CLONE
 from tests.wheel import make_wheel
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 SOURCES = "/training/sources"
 # Nothing of ours is imported: any script will do.
 SCRIPT = """
@@ -42,22 +38,6 @@ run.finish()
 """
 SEEN = {"climbs out", "is absolute", "a link to a file outside"}
 HOSTILE_HERE = [each for each in HOSTILE if each[0] in SEEN]
-
-
-@pytest.fixture
-def eventrain(up: Up) -> Command:
-    def call(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "infra.cli", *words],
-            check=False,
-            cwd=CLONE,
-            env={**os.environ, "EVENTRAIN_HOME": str(up.home), "COLUMNS": "200"},
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
-
-    return call
 
 
 @pytest.fixture

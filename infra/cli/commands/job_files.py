@@ -95,14 +95,14 @@ def list_checkpoints(session: Session, job_id: str, attempt: int | None) -> None
 def download_checkpoint(session: Session, job_id: str, name: str | None, folder: Path) -> None:
     """Fetch the newest, or the newest of this name, or the one whose id begins so."""
     from infra.cli.asked import checkpoint_called
+    from infra.cli.tables import given_name
 
     with session.client() as client:
         known = list(client.jobs.checkpoints(find_job(client, job_id)))
         if not known:
             raise UsageFault("The job has no checkpoint.")
-        _fetch(
-            session, client, [checkpoint_called(known, job_id, name) if name else known[-1]], folder
-        )
+        row = checkpoint_called(known, job_id, name) if name else known[-1]
+        _fetch(session, client, [{**row, "name": given_name(row["name"])}], folder)
 
 
 def _of(rows: Sequence[Any], attempt: int | None) -> list[Any]:

@@ -111,13 +111,7 @@ class TestABadTrainer:
             ),
             (('raise ValueError("; ".join(wrong))', "raise MemoryError"), "class transient"),
             (('raise ValueError("; ".join(wrong))', "raise ValueError"), "does not say which"),
-            (
-                (
-                    'if (architecture := given.get("architecture", "line")) != "line"',
-                    "if (architecture := 0)",
-                ),
-                "trained with architecture",
-            ),
+            (('    "learning_rate": (1e-6, 1.0),\n', ""), "trained with learning_rate="),
         ],
     )
     def test_fails_because_it_takes_what_is_out_of_bounds(

@@ -38,7 +38,7 @@ def prepare(
     found = {**environ, "PYTHONPATH": _before(str(folder), environ.get("PYTHONPATH", ""))}
     found[OUTPUT] = str(output_of(settings))
     python = Path(sys.executable)
-    if (folder / requirements.FILE).is_file():
+    if requirements.asked(folder):
         venv = work / "venv"
         python = requirements.install(folder, venv, environ, watch)
         found = requirements.activated(venv, found)

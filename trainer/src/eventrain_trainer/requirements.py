@@ -12,6 +12,13 @@ FILE = "requirements.txt"
 ASKED = ("install", "--disable-pip-version-check", "--no-input", "--quiet", "--requirement", FILE)
 
 
+def asked(folder: Path) -> bool:
+    """Whether its requirements.txt names anything."""
+    file = folder / FILE
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    return any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines())
+
+
 def install(folder: Path, venv: Path, environ: Mapping[str, str], watch: Watch) -> Path:
     """The interpreter that sees what the folder's requirements.txt names, and behind it all that
     the framework's own sees. Raises CannotPrepare."""

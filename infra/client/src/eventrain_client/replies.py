@@ -124,6 +124,8 @@ class Validation(TypedDict):
 
 class Attempt(TypedDict):
     attempt: int
+    createdAt: NotRequired[str]
+    launchedAt: NotRequired[str | None]
     startedAt: NotRequired[str | None]
     endedAt: NotRequired[str | None]
     outcome: NotRequired[str | None]
@@ -133,6 +135,7 @@ class Attempt(TypedDict):
     rule: NotRequired[str | None]
     evidence: NotRequired[JsonObject | None]
     budgetLeft: NotRequired[int | None]
+    logUri: NotRequired[str | None]
     logUrl: NotRequired[str | None]
 
 

@@ -37,8 +37,6 @@ class Parameters:
             value = given.get(name, least)
             if not isinstance(value, int | float) or not least <= value <= most:
                 wrong.append(f"{name} must be from {least} to {most}, not {value!r}")
-        if (architecture := given.get("architecture", "line")) != "line":
-            wrong.append(f"architecture must be line, not {architecture!r}")
         if wrong:
             raise ValueError("; ".join(wrong))
         return cls(**{name: given[name] for name in BOUNDS if name in given})
