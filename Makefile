@@ -5,6 +5,8 @@ UV_VERSION := 0.13.8
 ONCE ?=
 ARGS ?=
 FRAMEWORK ?=
+# MLFLOW=1 runs MLflow's server beside the stack.
+MLFLOW ?=
 # Tests wait more than they work: a few at once, each file in one place.
 WORKERS ?= 2
 
@@ -16,8 +18,10 @@ export UV_NO_PROGRESS := 1
 export UV_SYSTEM_CERTS := 1
 export PYRIGHT_PYTHON_CACHE_DIR := $(CURDIR)/.cache/pyright
 export ONCE
+export MLFLOW
 
 UV := $(CURDIR)/.tools/bin/uv
+WITH_MLFLOW := $(if $(filter-out 0,$(MLFLOW)),.venvs/mlflow/.made)
 BIN := $(CURDIR)/.venv/bin
 
 .DEFAULT_GOAL := help
@@ -28,10 +32,10 @@ help: ## Say what can be made
 
 setup: .venv/.made .venvs/trainer-sklearn/.made ## Install all that demo, up and test need, below this folder
 
-demo: setup ## Run a training job from submit to a registered model (ONCE=1: then stop everything)
+demo: setup $(WITH_MLFLOW) ## Run a training job from submit to a registered model (ONCE=1: then stop everything)
 	@$(BIN)/eventrain demo $(ARGS)
 
-up: setup ## Run the local stack until Ctrl-C
+up: setup $(WITH_MLFLOW) ## Run the local stack until Ctrl-C (MLFLOW=1: MLflow's server too)
 	@$(BIN)/eventrain up $(ARGS)
 
 env: .venv/.made ## Make the environment of a framework, as its first job would (FRAMEWORK=pytorch)
@@ -40,13 +44,13 @@ env: .venv/.made ## Make the environment of a framework, as its first job would 
 lock: .venv/.made ## Write trainer/locks from the extras of trainer/pyproject.toml (ARGS=--upgrade)
 	@$(BIN)/python -m infra.local.environments.lock $(ARGS)
 
-test: setup ## Run every test, on real parts (ARGS="-k name" for some)
+test: setup .venvs/mlflow/.made ## Run every test, on real parts (ARGS="-k name" for some)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-frameworks: setup ## Train with every framework that can run here, three times (ARGS="timm pytorch")
 	@$(BIN)/python -m tests.frameworks $(ARGS)
 
-test-previous: setup ## Run the tests of the release before on the schema of this tree
+test-previous: setup .venvs/mlflow/.made ## Run the tests of the release before on the schema of this tree
 	@$(BIN)/python -m tests.previous -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: .venv/.made ## Format, lint, types, import contracts, spelling, manifests
@@ -80,6 +84,11 @@ clean: ## Remove what set-up made; EVENTRAIN_HOME stays
 
 .venvs/trainer-sklearn/.made: trainer/pyproject.toml trainer/locks/sklearn.txt | .venv/.made
 	@$(BIN)/python -m infra.local.environments sklearn
+	@touch $@
+
+.venvs/mlflow/.made: pyproject.toml uv.lock | $(UV)
+	@echo "installing MLflow's server into .venvs/mlflow"
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venvs/mlflow $(UV) sync --quiet --locked --python $(PYTHON) --no-dev --no-install-project --extra mlflow
 	@touch $@
 
 $(UV):

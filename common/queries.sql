@@ -428,7 +428,7 @@ where kind = $1 and job_id = $2 and attempt = $3 and state = 'due';
 -- Registrations that no event has woken, however many launches wait.
 select job_id
 from work
-where state = 'due' and kind = 'register' and next_at <= $1
+where state = 'due' and kind in ('register', 'enroll') and next_at <= $1
 order by next_at
 limit $2;
 
@@ -841,6 +841,16 @@ select
     entry.id as entry_id, entry.name as entry_name, entry.version as entry_version,
     coalesce(jobs.request #>> '{trainJobSpec,model_family}', base.model_family) as model_family,
     coalesce(nullif(attempts.done -> 'metrics', '{}'), beats.body -> 'metrics') as metrics,
+    (
+        select left(uri, length('model/') - length(artifacts.name))
+        from artifacts
+        where
+            artifacts.job_id = jobs.id
+            and artifacts.attempt = jobs.attempt
+            and starts_with(artifacts.name, 'model/')
+        order by artifacts.name
+        limit 1
+    ) as model_uri,
     coalesce(
         (
             select jsonb_object_agg(artifacts.uri, artifacts.sha256)
@@ -1796,11 +1806,17 @@ order by attempts.job_id, attempts.attempt
 limit $1;
 
 -- name: due_packs
--- Attempts that ended long enough ago to be drawn to the end, and whose heartbeats are not packed.
+-- Attempts that ended long enough ago to be drawn to the end, and whose heartbeats are not packed,
+-- unless MLflow has not heard of all of them.
 select attempts.job_id, attempts.attempt, true as over
 from attempts
 join courses using (job_id, attempt)
-where attempts.packed_at is null and courses.complete and attempts.ended_at < $2
+left join mirrors using (job_id, attempt)
+where
+    attempts.packed_at is null
+    and courses.complete
+    and attempts.ended_at < $2
+    and coalesce(mirrors.settled, true)
 order by attempts.job_id, attempts.attempt
 limit $1;
 
@@ -2581,3 +2597,302 @@ gone as (
     delete from logged_models where ctid = any(array(select ctid from old)) and $3::boolean
 )
 select count(*) as rows, coalesce(sum(size), 0)::bigint as bytes from old;
+
+-- Carrying attempts to MLflow.
+
+-- name: begin_mirrors
+-- Attempts that are to be carried, and the work of it.
+with begun as (
+    select jobs.id as job_id, begun.attempt
+    from unnest($1::uuid[], $2::int[]) as begun (job_id, attempt)
+    join jobs on jobs.id = begun.job_id
+    order by jobs.id, begun.attempt
+    for key share of jobs
+),
+mirror as (
+    insert into mirrors (job_id, attempt, created_at, updated_at)
+    select job_id, attempt, $3, $3 from begun
+    on conflict (job_id, attempt) do nothing
+)
+insert into work (kind, job_id, attempt, state, next_at, created_at)
+select 'mirror', job_id, attempt, 'due', $3, $3 from begun
+on conflict (kind, job_id, attempt) do nothing;
+
+-- name: open_mirror
+-- An attempt that is to be carried, from its beginning.
+insert into mirrors (job_id, attempt, created_at, updated_at)
+select id, $2, $3, $3 from jobs where id = $1
+on conflict (job_id, attempt) do nothing;
+
+-- name: read_mirror
+-- How far an attempt is carried, and what MLflow is told of its job.
+select
+    mirrors.experiment_id, mirrors.beat_sequence, mirrors.report_number, mirrors.detail,
+    jobs.id as job_id, jobs.project_id, jobs.name, jobs.labels, jobs.submitted_by,
+    jobs.job_type, jobs.request -> 'hyperparameters' as hyperparameters,
+    jobs.request #>> '{resolved,framework}' as framework,
+    attempts.attempt, attempts.created_at, attempts.started_at, attempts.ended_at, attempts.outcome,
+    attempts.packed_at
+from mirrors
+join attempts using (job_id, attempt)
+join jobs on jobs.id = mirrors.job_id
+where mirrors.job_id = $1 and mirrors.attempt = $2;
+
+-- name: renew_work
+-- A lease made longer by whoever holds it.
+update work
+set next_at = $5
+where kind = $1 and job_id = $2 and attempt = $3 and state = 'due' and next_at = $4
+returning next_at;
+
+-- name: advance_mirror
+-- How far an attempt is carried now, as long as its lease is held by whoever says so.
+with held as (
+    select job_id, attempt
+    from work
+    where kind = 'mirror' and job_id = $1 and attempt = $2 and state = 'due' and next_at = $3
+    for no key update
+)
+update mirrors
+set
+    beat_sequence = $4,
+    report_number = $5,
+    detail = $6::jsonb,
+    experiment_id = $7,
+    caught_up_at = case when $8 then $10 else mirrors.caught_up_at end,
+    error = null,
+    settled = $9,
+    updated_at = $10
+from held
+where mirrors.job_id = held.job_id and mirrors.attempt = held.attempt
+returning mirrors.attempt;
+
+-- name: note_mirror_error
+-- What stood in the way.
+update mirrors set error = $3, updated_at = $4 where job_id = $1 and attempt = $2;
+
+-- name: give_up_mirror
+-- No more of an attempt is carried.
+update mirrors set error = $3, settled = true, updated_at = $4 where job_id = $1 and attempt = $2;
+
+-- name: reset_mirrored
+-- MLflow lost what it had been told of an attempt: what it called its runs and models says nothing
+-- any more, and single figures of the job are told again.
+with run as (
+    update experiment_runs set tracking_run_id = null where job_id = $1 and attempt = $2
+),
+model as (
+    update logged_models set tracking_model_id = null where job_id = $1 and attempt = $2
+)
+update metrics set mirrored_at = null where job_id = $1 and mirrored_at is not null;
+
+-- name: read_reports_to_mirror
+-- The reports of a job after a number, whatever they are: only what MLflow is to hear is read.
+select
+    number, occurred_at,
+    case when type = 'mlflow' and attempt = $2 then payload end as payload
+from reports
+where job_id = $1 and number > $3
+order by number
+limit $4;
+
+-- name: read_beats_to_mirror
+-- Heartbeats of an attempt that are missing in what was carried, and those that follow it, until so
+-- many bytes are filled.
+select attempt, sequence, received_at, body
+from (
+    select
+        page.*, size, sum(size) over (order by sequence rows unbounded preceding) as filled
+    from (
+        (
+            select beat.*
+            from unnest($4::bigint[], $5::bigint[]) as gap (low, high)
+            cross join lateral (
+                select attempt, sequence, received_at, body
+                from heartbeats
+                where
+                    job_id = $1 and attempt = $2 and sequence between gap.low and gap.high
+                order by sequence
+                limit $6
+            ) as beat
+        )
+        union all
+        (
+            select attempt, sequence, received_at, body
+            from heartbeats
+            where job_id = $1 and attempt = $2 and sequence > $3
+            order by sequence
+            limit $6
+        )
+        order by sequence
+        limit $6
+    ) as page, octet_length(body::text) as size
+) as measured
+where filled - size < $7
+order by sequence;
+
+-- name: read_metrics_to_mirror
+-- Single figures of a job that are not carried.
+select id, name, value, step, recorded_at
+from metrics
+where job_id = $1 and mirrored_at is null
+order by recorded_at, id
+limit $2;
+
+-- name: note_mirrored
+-- These figures are.
+update metrics set mirrored_at = $2 where id = any($1::uuid[]);
+
+-- name: read_runs_to_mirror
+-- The runs of an attempt, in the order in which they were made.
+select run, parent, main, name, tags, status, start_time, end_time, tracking_run_id
+from experiment_runs
+where job_id = $1 and attempt = $2
+order by created_at, start_time, run;
+
+-- name: note_tracking_run
+-- What MLflow calls a run; the attempt's own has a row from now on.
+insert into experiment_runs as known (
+    id, job_id, attempt, run, status, tracking_run_id, created_by, created_at, updated_at
+)
+select $5, id, $2, $3, 'running', $4, submitted_by, $6, $6 from jobs where id = $1
+on conflict (job_id, attempt, run) do update set tracking_run_id = excluded.tracking_run_id;
+
+-- name: read_models_to_mirror
+-- The models that an attempt logged.
+select model, run, name, type, status, params, tags, tracking_model_id
+from logged_models
+where job_id = $1 and attempt = $2
+order by created_at, model;
+
+-- name: note_tracking_model
+-- What MLflow calls a logged model.
+update logged_models
+set tracking_model_id = $4
+where job_id = $1 and attempt = $2 and model = $3;
+
+-- name: read_artifacts_to_mirror
+-- The files that an attempt told of at its end.
+select name, uri, size from artifacts where job_id = $1 and attempt = $2 order by name;
+
+-- name: any_mirror_due
+-- Whether there is an attempt to carry that nobody carries.
+select exists (select from work where state = 'due' and kind = 'mirror' and next_at <= $1);
+
+-- name: rest_mirror
+-- Later, at a time that an event may bring forward; as long as the lease is held.
+with rested as (
+    update work
+    set next_at = $4, tries = 0, last_error = null
+    where kind = 'mirror' and job_id = $1 and attempt = $2 and state = 'due' and next_at = $3
+    returning job_id, attempt, next_at
+)
+update mirrors
+set detail = mirrors.detail || jsonb_build_object('rests', rested.next_at)
+from rested
+where mirrors.job_id = rested.job_id and mirrors.attempt = rested.attempt;
+
+-- name: put_off_mirror
+-- Later, for something stood in the way; as long as the lease is held.
+update work
+set next_at = $4, last_error = $5
+where kind = 'mirror' and job_id = $1 and attempt = $2 and state = 'due' and next_at = $3;
+
+-- name: hasten_mirror
+-- A job's attempts that only rest are due at once.
+update work
+set next_at = $2
+from mirrors
+where
+    work.kind = 'mirror'
+    and work.job_id = $1
+    and work.state = 'due'
+    and work.next_at > $2
+    and mirrors.job_id = work.job_id
+    and mirrors.attempt = work.attempt
+    and (mirrors.detail ->> 'rests')::timestamptz = work.next_at;
+
+-- name: work_again
+-- Work that was done has more to do.
+insert into work (kind, job_id, attempt, state, next_at, created_at)
+select $1, $2, attempt, 'due', $3, $3
+from mirrors
+where job_id = $2
+order by attempt desc
+limit 1
+on conflict (kind, job_id, attempt) do update
+set
+    state = 'due', next_at = excluded.next_at, created_at = excluded.created_at, tries = 0,
+    last_error = null, finished_at = null
+where work.state <> 'due';
+
+-- Registering with MLflow.
+
+-- name: begin_enrolment
+-- An entry that MLflow is to hear of, and the work of it; again where it was given up.
+with wanted as (
+    insert into registrations as known (entry_id, target, status, updated_at)
+    values ($2, 'mlflow', 'pending', $3)
+    on conflict (entry_id, target) do update
+    set status = 'pending', tries = 0, error = null, updated_at = $3
+    where known.status = 'failed'
+    returning entry_id
+)
+insert into work (kind, job_id, attempt, state, next_at, created_at)
+select 'enroll', jobs.id, jobs.attempt, 'due', $3, $3
+from jobs, wanted
+where jobs.id = $1
+on conflict (kind, job_id, attempt) do update
+set
+    state = 'due', next_at = excluded.next_at, created_at = excluded.created_at, tries = 0,
+    last_error = null, finished_at = null
+where work.state <> 'due';
+
+-- name: read_enrolment
+-- A job's entry as MLflow is to have it: with its run, and the logged model whose files were
+-- registered, as far as those were carried.
+select
+    entry.id as entry_id, entry.name, entry.version, entry.project_id, entry.storage_uri,
+    entry.evaluation_summary, entry.receipt_sha256, entry.created_by, entry.created_at as since,
+    jobs.id as job_id, $2::int as attempt, registrations.tries,
+    mirrors.job_id is not null as is_mirrored,
+    coalesce(mirrors.settled or mirrors.detail ? 'ended', false) as is_carried,
+    (
+        select tracking_run_id
+        from experiment_runs
+        where
+            experiment_runs.job_id = jobs.id
+            and experiment_runs.attempt = $2
+            and (main or run = '')
+            and tracking_run_id is not null
+        order by main desc
+        limit 1
+    ) as tracking_run_id,
+    (
+        select tracking_model_id
+        from logged_models
+        where
+            logged_models.job_id = jobs.id
+            and logged_models.attempt = $2
+            and model in (
+                select substring(uri from '/mlflow/models/(m-[0-9a-f]{32})/')
+                from artifacts
+                where
+                    artifacts.job_id = jobs.id
+                    and artifacts.attempt = $2
+                    and starts_with(artifacts.name, 'model/')
+            )
+        limit 1
+    ) as tracking_model_id
+from jobs
+join models as entry on entry.id = jobs.output_model_entry_id
+join registrations on registrations.entry_id = entry.id and registrations.target = 'mlflow'
+left join mirrors on mirrors.job_id = jobs.id and mirrors.attempt = $2
+where jobs.id = $1;
+
+-- name: note_enrolment
+-- How it stands.
+update registrations
+set status = $3, name = $4, version = $5, error = $6, tries = $7, updated_at = $8
+where entry_id = $1 and target = $2;
+

@@ -25,6 +25,7 @@ class EventType(StrEnum):
     JOB_CANCELLED = "dev.eventrain.job.cancelled.v1"
     MODEL_REGISTERED = "dev.eventrain.model.registered.v1"
     DELIVERY_REQUESTED = "dev.eventrain.delivery.requested.v1"
+    MIRROR_REQUESTED = "dev.eventrain.mirror.requested.v1"
     SYNC_REQUESTED = "dev.eventrain.sync.requested.v1"
 
 
@@ -58,6 +59,7 @@ _ROWS = (
     _define(EventType.JOB_CANCELLED, "jobs", "done", "launch-job", "status-sync"),
     _define(EventType.MODEL_REGISTERED, "register-model"),
     _define(EventType.DELIVERY_REQUESTED, "status-sync", "webhooks"),
+    _define(EventType.MIRROR_REQUESTED, "status-sync"),
     _define(EventType.SYNC_REQUESTED, "status-sync"),
 )
 
@@ -65,8 +67,18 @@ CATALOGUE: Mapping[EventType, Definition] = {row.type: row for row in _ROWS}
 
 LISTENERS: Mapping[str, frozenset[EventType]] = {
     "launch-job": frozenset({EventType.JOB_SUBMITTED, EventType.JOB_RETRY_SCHEDULED}),
-    "notify": frozenset(EventType) - {EventType.SYNC_REQUESTED},
-    "register-model": frozenset({EventType.JOB_SUCCEEDED}),
+    "mirror-run": frozenset(
+        {
+            EventType.JOB_STARTED,
+            EventType.JOB_RETRY_SCHEDULED,
+            EventType.JOB_SUCCEEDED,
+            EventType.JOB_FAILED,
+            EventType.JOB_CANCELLED,
+            EventType.MIRROR_REQUESTED,
+        }
+    ),
+    "notify": frozenset(EventType) - {EventType.SYNC_REQUESTED, EventType.MIRROR_REQUESTED},
+    "register-model": frozenset({EventType.JOB_SUCCEEDED, EventType.MODEL_REGISTERED}),
     "status-sync": frozenset({EventType.SYNC_REQUESTED}),
 }
 

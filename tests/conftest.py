@@ -9,6 +9,8 @@ import pytest_asyncio
 
 from common import postgres
 from common.settings import Database as DatabaseSettings
+from tests.mlflow_server import MlflowServer
+from tests.mlflow_server import serve as mlflow_serving
 from tests.postgres_server import Database, PostgresServer
 
 
@@ -28,6 +30,16 @@ def database(postgres_server: PostgresServer) -> Iterator[Database]:
     made = postgres_server.create()
     yield made
     postgres_server.drop(made)
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(
+    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MlflowServer]:
+    """A running MLflow on that Postgres and on an S3 server of its own. Whoever kills it starts it
+    again."""
+    with mlflow_serving(tmp_path_factory.mktemp("mlflow"), postgres_server) as server:
+        yield server
 
 
 @pytest_asyncio.fixture

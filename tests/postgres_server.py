@@ -78,6 +78,11 @@ class PostgresServer:
         self._wait(self._admin(f"create database {name} template {TEMPLATE}"))
         return Database(self._url(name), name)
 
+    def create_empty(self, name: str) -> str:
+        """A database without our schema, for somebody else; its address."""
+        self._wait(self._admin(f"create database {name}"))
+        return self._url(name)
+
     def drop(self, database: Database) -> None:
         self._wait(self._admin(f"drop database {database.name} with (force)"))
 

@@ -29,16 +29,19 @@ async def find_model(
     job_id: UUID,
     attempt: int,
     told: Mapping[str, str | None],
+    model_uri: str | None = None,
 ) -> Left:
-    """The attempt's artifacts, those below `model/` where there are any. Raises Conflict where
-    there are none, or fewer than the trainer said."""
+    """The attempt's artifacts: those of the folder that was told as its model, else those below
+    `model/`, where there are any. Raises Conflict where there are none, or fewer than the trainer
+    said."""
     source = f"{address.attempt_prefix(str(job_id), attempt)}artifacts/"
     found = [each async for each in objects.walk(source)]
     own = f"s3://{bucket}/"
     _check(found, [uri.removeprefix(own) for uri in told])
-    model = [each for each in found if each.key.startswith(source + MODEL)]
+    root = model_uri.removeprefix(own) if model_uri else source + MODEL
+    model = [each for each in found if each.key.startswith(root)]
     digests = {uri.removeprefix(own): sha256 for uri, sha256 in told.items() if sha256}
-    return Left(source + MODEL if model else source, model or found, digests)
+    return Left(root if model else source, model or found, digests)
 
 
 async def copy_model(objects: Objects, left: Left, target: str) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, inspect, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete
@@ -113,7 +113,31 @@ def name_of(model: Model) -> dict[str, Any]:
 def show(model: Model) -> dict[str, Any]:
     """The entry as clients see it."""
     shown = model.model_dump()
-    return {**shown, "metadata": shown.pop("meta")}
+    return {**shown, "metadata": shown.pop("meta"), "targets": _targets(model)}
+
+
+def _targets(model: Model) -> list[dict[str, Any]]:
+    """Where the entry is registered: here, and wherever else it was to be."""
+    here = _target("catalog", "registered", model.name, model.version, None, model.created_at)
+    if "registrations" in inspect(model).unloaded:
+        return [here]
+    return [here] + [
+        _target(r.target, r.status, r.name, r.version, r.error, r.updated_at)
+        for r in sorted(model.registrations, key=lambda each: each.target)
+    ]
+
+
+def _target(
+    target: str, status: str, name: str | None, version: str | None, error: str | None, at: datetime
+) -> dict[str, Any]:
+    return {
+        "target": target,
+        "status": status,
+        "name": name,
+        "version": version,
+        "error": error,
+        "at": at,
+    }
 
 
 def _reservation_of(model: Model) -> list[ColumnElement[bool]]:

@@ -23,7 +23,7 @@ SOURCE = "register-model"
 @dataclass(frozen=True)
 class Candidate:
     """A job, as far as its model is concerned. Metrics are the end's, else the last heartbeat's;
-    digests are by S3 address."""
+    digests are by S3 address, and `model_uri` is the folder of what it told as its model."""
 
     job_id: UUID
     project_id: UUID
@@ -39,6 +39,7 @@ class Candidate:
     entry_version: str | None
     model_family: str | None
     metrics: dict[str, Any] | None
+    model_uri: str | None
     digests: dict[str, str | None]
 
     @property

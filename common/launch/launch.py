@@ -23,6 +23,7 @@ from common.launch import manifest, plan
 from common.launch.cluster import Cluster, Json, Refused
 from common.launch.plan import Plan, Site, Spent
 from common.postgres import Connection, statement, transaction
+from common.tracking import mirror
 
 AT_ONCE = 8
 LONGEST_WAIT = timedelta(minutes=1)
@@ -75,6 +76,9 @@ async def launch_due(
     if not items:
         return ()
     plans, spent = await plan.fix(pool, items, site, now=now)
+    if plans and site.addresses.tracking:
+        # Before a trainer can speak: whoever dies after it has a Job leaves no attempt uncarried.
+        await mirror.begin(pool, [(p.item.job_id, p.item.attempt) for p in plans], now=now)
     gate = asyncio.Semaphore(AT_ONCE)
     made = await asyncio.gather(*(_make(each, cluster, site, gate) for each in plans))
     outcomes: list[Outcome] = [*made, *map(_denied, spent)]

@@ -136,6 +136,7 @@ async def _wake(tools: Tools) -> None:
     await wake.publish(tools.pool, send, now=tools.now())
     await wake.remind(tools.pool, send, now=tools.now(), overdue=tools.interval)
     await wake.deliver(tools.pool, send, now=tools.now())
+    await wake.carry(tools.pool, send, now=tools.now())
 
 
 async def _change(tools: Tools, changes: Sequence[Alive | Gone | Stalled | Exceeded]) -> None:

@@ -1,5 +1,5 @@
 """Waking what sleeps past its time: launches, events that no broker has, registrations that
-nobody has made, deliveries that nobody has sent."""
+nobody has made, deliveries that nobody has sent, attempts that nobody has carried to MLflow."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ from common.launch.launch import launch_due
 from common.launch.plan import Site
 from common.postgres import statement
 from common.sync.apply import SOURCE
+from common.tracking import mirror
 from common.webhooks import delivery
 from eventing.catalogue import EventType
 
@@ -70,4 +71,11 @@ async def deliver(pool: asyncpg.Pool, send: Publish, *, now: datetime) -> None:
     """One event, however many deliveries are due."""
     if await delivery.any_due(pool, now=now):
         kind = EventType.DELIVERY_REQUESTED
+        await send(Event(str(uuid4()), SOURCE, kind, time=now, data={}))
+
+
+async def carry(pool: asyncpg.Pool, send: Publish, *, now: datetime) -> None:
+    """One event, however many attempts are due to be carried to MLflow."""
+    if await mirror.any_due(pool, now=now):
+        kind = EventType.MIRROR_REQUESTED
         await send(Event(str(uuid4()), SOURCE, kind, time=now, data={}))

@@ -9,9 +9,10 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, Column, Index, PrimaryKeyConstraint, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, Relationship, SQLModel
 
 from common.tables import column
+from common.tables.tracking import Registration
 
 
 class ModelReservation(SQLModel, table=True):
@@ -65,3 +66,6 @@ class Model(SQLModel, table=True):
     created_by: str = column.text()
     created_at: datetime = column.instant()
     updated_at: datetime = column.instant()
+    registrations: list[Registration] = Relationship(
+        sa_relationship_kwargs={"lazy": "selectin", "viewonly": True}
+    )

@@ -1,7 +1,7 @@
 """Models as clients send and see them."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -26,6 +26,17 @@ class NewModel(SnakeBody):
     evaluation_summary: dict[str, Any] | None = None
 
 
+class Target(SnakeBody):
+    """Where an entry is registered: `catalog` is here; elsewhere it may be called otherwise."""
+
+    target: Literal["catalog", "mlflow"]
+    status: Literal["registered", "pending", "failed"]
+    name: str | None
+    version: str | None
+    error: str | None
+    at: datetime
+
+
 class Model(SnakeBody):
     id: UUID
     project_id: UUID
@@ -44,6 +55,7 @@ class Model(SnakeBody):
     created_by: str
     created_at: datetime
     updated_at: datetime
+    targets: list[Target]
 
 
 class Receipt(SnakeBody):

@@ -22,6 +22,7 @@ from common.storage import address
 from common.storage.address import sanitise
 from common.storage.objects import Objects
 from common.tokens.keyring import KeyRing
+from common.tracking import enrolment
 
 MOST_TRIES = 8
 UNFORESEEN = (
@@ -49,12 +50,14 @@ class Deps:
     ring: KeyRing
     announce: Callable[[Collection[UUID]], None]
     now: Callable[[], datetime]
+    has_mlflow: bool = False
 
 
 async def register_model(job_id: UUID, wish: Wish, *, deps: Deps) -> None:
     """Asked for by HTTP, or due when a job has succeeded. Copies the succeeded attempt's artifacts
     to `models/{name}/{version}/`, signs a receipt of what they were made of, then writes the entry,
-    the job's mark and `model.registered` in one transaction. Done twice, at once, or after a death at any point, it makes one entry. Raises
+    the job's mark and `model.registered` in one transaction; where there is an MLflow, that it is
+    to hear of it, too. Done twice, at once, or after a death at any point, it makes one entry. Raises
     NotFound, Conflict where the job has not succeeded, left nothing, or has another entry, and
     Invalid for an address that is somebody else's.
     """
@@ -71,6 +74,8 @@ async def register_model(job_id: UUID, wish: Wish, *, deps: Deps) -> None:
     entry = await _bring(job, wish, name, version, left, deps)
     async with transaction(deps.pool) as connection:
         event_ids = await registration.register(connection, job, entry, now=deps.now())
+        if event_ids and deps.has_mlflow:
+            await enrolment.begin(connection, job.job_id, entry.id, now=deps.now())
     deps.announce(event_ids)
     await _tidy(job, deps)
     if not event_ids:
@@ -121,6 +126,8 @@ def _is_registered(job: Candidate, name: str, version: str) -> bool:
 async def _settle(job: Candidate, deps: Deps) -> None:
     async with transaction(deps.pool) as connection:
         await registration.settle(connection, job, now=deps.now())
+        if deps.has_mlflow and job.entry_id:
+            await enrolment.begin(connection, job.job_id, job.entry_id, now=deps.now())
 
 
 async def _find_files(job: Candidate, wish: Wish, target: str, deps: Deps) -> Left:
@@ -132,6 +139,7 @@ async def _find_files(job: Candidate, wish: Wish, target: str, deps: Deps) -> Le
         job_id=job.job_id,
         attempt=job.attempt,
         told=job.digests,
+        model_uri=job.model_uri,
     )
 
 

@@ -55,7 +55,13 @@ def _run(work: Coroutine[None, None, int]) -> int:
 async def _stay_up(settings: StackSettings, output: Output) -> int:
     async with running(settings, on_step=output.notice) as stack:
         if output.as_json:
-            output.data_line({"address": stack.address, "home": str(stack.home.folder)})
+            output.data_line(
+                {
+                    "address": stack.address,
+                    "home": str(stack.home.folder),
+                    "mlflow": stack.mlflow.address if stack.mlflow else None,
+                }
+            )
         else:
             _show_address(stack, output)
             output.line("Ctrl-C stops it; everything is kept.")
@@ -111,6 +117,10 @@ def _where_logs_lie(home: Path) -> str:
 def _show_address(stack: Stack, output: Output) -> None:
     home = stack.home.folder
     output.line(f"[bold]Eventrain answers at {stack.address}[/]; its home is {home}.")
+    if stack.mlflow:
+        output.line(f"MLflow answers at {stack.mlflow.address}, once it has started.")
+    else:
+        output.line("MLflow is off; `make up MLFLOW=1` runs its server too.")
     output.line("In another terminal:")
     if home != DEFAULT_HOME.expanduser().resolve():
         output.line(f"  export EVENTRAIN_HOME={shlex.quote(str(home))}")

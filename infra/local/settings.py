@@ -18,7 +18,8 @@ DEFAULT_PORT = 8400
 class StackSettings:
     """`configuration` overrides values of the ConfigMap `eventrain`; `tick` is used instead of
     the PingSource's schedule (None keeps that); `capacity` is what the local node offers;
-    `timing` and `faults` make the broker and the Kubernetes server misbehave."""
+    `timing` and `faults` make the broker and the Kubernetes server misbehave; with `mlflow` its
+    server runs beside the functions."""
 
     home: Path
     port: int = DEFAULT_PORT
@@ -32,10 +33,16 @@ class StackSettings:
     capacity: Mapping[str, str] | None = None
     timing: Timing = at_once
     faults: Faults | None = None
+    mlflow: bool = False
 
     @classmethod
     def from_environ(
-        cls, environ: Mapping[str, str] = os.environ, *, home: Path | None, port: int
+        cls,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        home: Path | None,
+        port: int,
+        mlflow: bool = False,
     ) -> Self:
         """EVENTRAIN_HOME, DATABASE_URL, and EVENTRAIN_POSTGRES_BIN: a folder with a Postgres."""
         folder = environ.get("EVENTRAIN_POSTGRES_BIN")
@@ -44,4 +51,5 @@ class StackSettings:
             port=port,
             database_url=environ.get("DATABASE_URL") or None,
             postgres_folder=Path(folder) if folder else None,
+            mlflow=mlflow,
         )

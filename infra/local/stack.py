@@ -24,6 +24,7 @@ from infra.local.home import LEAST_FREE, Home, explain, write_private
 from infra.local.journal import Journal, libraries_writing_to
 from infra.local.kubernetes import Kubernetes
 from infra.local.manifests import Manifests
+from infra.local.mlflow import MlflowServer, find_python, make_database
 from infra.local.network import address_of, bind
 from infra.local.problem import HomeProblem, Interrupted, PartFailed
 from infra.local.process import Command
@@ -54,7 +55,8 @@ async def running(
 
 
 class Stack:
-    """`stores`, `kubernetes` and `serving` are there once it has started."""
+    """`stores`, `kubernetes` and `serving` are there once it has started; `mlflow` is where it is
+    wanted, and starts meanwhile."""
 
     stores: Stores
     kubernetes: Kubernetes
@@ -64,6 +66,7 @@ class Stack:
         self.settings = settings
         self.home = Home(settings.home.expanduser().resolve())
         self.address = ""
+        self.mlflow: MlflowServer | None = None
         self._report = Journal(self.home / "logs/stack.log", on_step)
         self._closed = asyncio.Event()
         self._parts = contextlib.AsyncExitStack()
@@ -124,10 +127,13 @@ class Stack:
         doors = self._open_doors()
         self.address = address_of(doors.gateway)
         found = manifests.load(self.settings.clone)
+        mlflow = find_python(self.settings.clone) if self.settings.mlflow else None
         if await self._roster.end_leftovers():
             self._report("Ended what a former run left behind")
         credentials = credential.load_or_make(self.home / "secrets.json")
         await self._start_stores(credentials)
+        if mlflow is not None:
+            await self._start_mlflow(mlflow, credentials)
         await self._migrate()
         triggers = TriggerApi(found.triggers)
         await self._start_kubernetes(found, triggers, credentials)
@@ -155,6 +161,32 @@ class Stack:
         self._kills.append(self.stores.kill)
         self._parts.push_async_callback(self.stores.stop)
         await self.stores.start()
+
+    async def _start_mlflow(self, python: Path, credentials: Credentials) -> None:
+        """Nothing waits until it is ready."""
+        self.mlflow = MlflowServer(
+            self.home,
+            python,
+            credentials,
+            database_url=await make_database(self.stores.database_url),
+            s3=self.stores.s3.address,
+            bucket=values.bucket(self.settings),
+            roster=self._roster,
+            report=self._report,
+        )
+        self._report(f"Starting MLflow at {self.mlflow.address}")
+        self._kills.append(self.mlflow.kill)
+        self._parts.push_async_callback(self.mlflow.stop)
+        starting = asyncio.create_task(self._await_mlflow(self.mlflow))
+        self._parts.push_async_callback(_end, starting)
+
+    async def _await_mlflow(self, mlflow: MlflowServer) -> None:
+        try:
+            await mlflow.start()
+        except (PartFailed, OSError) as problem:
+            self._report(str(problem))
+        else:
+            self._report(f"MLflow answers at {mlflow.address}")
 
     async def _migrate(self) -> None:
         self._report("Migrating the database")
@@ -196,6 +228,7 @@ class Stack:
             gateway=self.address,
             broker=address_of(doors.broker) + BROKER_PATH,
             s3=self.stores.s3.address,
+            mlflow=self.mlflow.address if self.mlflow else None,
         )
         known = values.collect(
             configuration,
@@ -230,6 +263,7 @@ class Stack:
             "address": self.address,
             "token": credential.user_token(credentials),
             "projectId": credentials.project_id,
+            "mlflow": self.mlflow.address if self.mlflow else None,
         }
         write_private(self.client_file, json.dumps(content, indent=2))
 
@@ -244,3 +278,8 @@ class Stack:
                 self._report(f"The disk that holds {self.home.folder} is full: make room")
             told = full
             await asyncio.sleep(WATCH_SECONDS)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -15,7 +15,9 @@ CONFIG_MAP, CONFIG_FILES = "eventrain", "eventrain-config"
 PACE = {"HEARTBEAT_INTERVAL_SECONDS": "1", "TRAINING_JOB_STATUS_SYNC_INTERVAL": "2"}
 
 
-def config_map(settings: StackSettings, *, gateway: str, broker: str, s3: str) -> dict[str, str]:
+def config_map(
+    settings: StackSettings, *, gateway: str, broker: str, s3: str, mlflow: str | None = None
+) -> dict[str, str]:
     return {
         **_shipped(settings.clone),
         **PACE,
@@ -24,6 +26,7 @@ def config_map(settings: StackSettings, *, gateway: str, broker: str, s3: str) -
         "BROKER_URL": broker,
         "S3_ENDPOINT_URL": s3,
         "S3_PUBLIC_ENDPOINT_URL": s3,
+        **({"MLFLOW_TRACKING_URI": mlflow} if mlflow else {}),
         **settings.configuration,
     }
 

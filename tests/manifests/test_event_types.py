@@ -13,7 +13,11 @@ from tests.manifests.objects import Manifest, at, label, name_of, of_kind
 REGISTRY = of_kind("EventType", "eventing.knative.dev")
 TRIGGERS = of_kind("Trigger", "eventing.knative.dev")
 PING = "dev.knative.sources.ping"
-OF_NO_JOB = {EventType.SYNC_REQUESTED, EventType.DELIVERY_REQUESTED}
+OF_NO_JOB = {
+    EventType.SYNC_REQUESTED,
+    EventType.DELIVERY_REQUESTED,
+    EventType.MIRROR_REQUESTED,
+}
 ROW = {
     "id": UUID(int=1),
     "source": "done",

@@ -135,12 +135,13 @@ class TestClock:
     ("type_", "consumers"),
     [
         (EventType.JOB_SUBMITTED, ["launch-job", "notify"]),
-        (EventType.JOB_RETRY_SCHEDULED, ["launch-job", "notify"]),
-        (EventType.JOB_SUCCEEDED, ["notify", "register-model"]),
+        (EventType.JOB_RETRY_SCHEDULED, ["launch-job", "mirror-run", "notify"]),
+        (EventType.JOB_SUCCEEDED, ["mirror-run", "notify", "register-model"]),
         (EventType.SYNC_REQUESTED, ["status-sync"]),
-        (EventType.JOB_FAILED, ["notify"]),
-        (EventType.MODEL_REGISTERED, ["notify"]),
+        (EventType.JOB_FAILED, ["mirror-run", "notify"]),
+        (EventType.MODEL_REGISTERED, ["notify", "register-model"]),
         (EventType.DELIVERY_REQUESTED, ["notify"]),
+        (EventType.MIRROR_REQUESTED, ["mirror-run"]),
     ],
 )
 def test_an_event_reaches_its_consumers(type_: EventType, consumers: list[str]) -> None:

@@ -27,21 +27,31 @@ home_option = click.option(
 )
 
 
+mlflow_option = click.option(
+    "--mlflow",
+    is_flag=True,
+    envvar="MLFLOW",
+    help="MLflow's server beside it; also by MLFLOW=1.",
+)
+
+
 @click.command()
 @port_option
 @home_option
+@mlflow_option
 @json_flag
 @click.pass_obj
-def up(session: Session, port: int, home: Path | None) -> None:
+def up(session: Session, port: int, home: Path | None, mlflow: bool) -> None:
     """Start the whole platform on this machine, until Ctrl-C."""
     from infra.cli.local_run import stay_up
 
-    raise SystemExit(stay_up(_settings(session, home, port), session.output))
+    raise SystemExit(stay_up(_settings(session, home, port, mlflow), session.output))
 
 
 @click.command()
 @port_option
 @home_option
+@mlflow_option
 @click.option(
     "--once",
     is_flag=True,
@@ -49,15 +59,16 @@ def up(session: Session, port: int, home: Path | None) -> None:
     help="Stop everything afterwards, as without a terminal; also by ONCE=1.",
 )
 @click.pass_obj
-def demo(session: Session, port: int, home: Path | None, once: bool) -> None:
+def demo(session: Session, port: int, home: Path | None, mlflow: bool, once: bool) -> None:
     """Start the platform and watch a real training job go through it."""
     from infra.cli.local_run import show_demo
 
     stay = session.output.live and not once
-    raise SystemExit(show_demo(_settings(session, home, port), session.output, stay=stay))
+    settings = _settings(session, home, port, mlflow)
+    raise SystemExit(show_demo(settings, session.output, stay=stay))
 
 
-def _settings(session: Session, home: Path | None, port: int) -> StackSettings:
+def _settings(session: Session, home: Path | None, port: int, mlflow: bool) -> StackSettings:
     from infra.local.settings import StackSettings
 
-    return StackSettings.from_environ(session.environ, home=home, port=port)
+    return StackSettings.from_environ(session.environ, home=home, port=port, mlflow=mlflow)
