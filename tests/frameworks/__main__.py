@@ -1,7 +1,8 @@
 """`python -m tests.frameworks [NAME...]`: every framework trains, for real, on this machine.
 
 Its environment is built as its first job would build it, a small job runs three times through the
-real runner, against the tests' control plane and a real S3, and its own tests run. A framework whose
+real runner, against the tests' control plane and a real S3, `eventrain trainer check` holds it against
+what every trainer must do, and its own tests run. A framework whose
 environment cannot be built here is told with the reason; it is a failure where it was named, and
 always for the default one.
 """
@@ -23,6 +24,7 @@ from tests.postgres_server import CLONE
 
 SEEDS = (0, 1, 2)
 DEFAULT = "sklearn"
+FRAMEWORKS = CLONE / "trainer" / "src" / "eventrain_trainer" / "frameworks"
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Result:
     environment: str = ""
     absent: bool = False
     courses: list[Course] = field(default_factory=list[Course])
+    check: str = ""
     tests: str = ""
     seconds: float = 0.0
 
@@ -39,7 +42,8 @@ class Result:
         if self.absent:
             return "not here"
         fine = self.courses and all(course.learns for course in self.courses)
-        return "trains" if fine and not self.tests.startswith("FAILED") else "FAILED"
+        failed = "FAILED" in (self.check, self.tests)
+        return "trains" if fine and not failed else "FAILED"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -72,6 +76,7 @@ def _try(name: str, bucket: Bucket, scratch: Path) -> Result:
     _build(Recipe(CLONE, name), result)
     if not result.absent:
         _train(result, bucket, scratch)
+        _check(result, scratch)
         _test(result)
     result.seconds = time.monotonic() - began
     print(f"== {name}: {result.verdict}, {result.seconds:.0f} s", flush=True)
@@ -109,6 +114,21 @@ def _train(result: Result, bucket: Bucket, scratch: Path) -> None:
             print(log.read_text(errors="replace")[-6000:])
 
 
+def _check(result: Result, scratch: Path) -> None:
+    """`eventrain trainer check`, with the small training and its data."""
+    small = Small(result.name, Recipe(CLONE, result.name).folder / "bin" / "python")
+    if not (small.folder / "small.yaml").is_file():
+        result.check = "FAILED"
+        return
+    folder = FRAMEWORKS / result.name
+    data = small.data(scratch / f"{result.name}-check")
+    options = ["--python", str(small.python), "--small", str(small.folder / "small.yaml")]
+    options += ["--dataset", str(data[0] if len(data) == 1 else data[0].parent)] if data else []
+    command = [sys.executable, "-m", "eventrain_trainer", "check", str(folder), *options]
+    ended = subprocess.run([*command, "--patience", "300"], cwd=CLONE, check=False)
+    result.check = "FAILED" if ended.returncode else "passed"
+
+
 def _test(result: Result) -> None:
     folder = HERE / result.name
     if not list(folder.glob("test_*.py")):
@@ -121,11 +141,12 @@ def _test(result: Result) -> None:
 
 
 def _table(results: Sequence[Result]) -> Iterator[str]:
-    yield f"{'FRAMEWORK':14}{'VERDICT':10}{'ITS TESTS':11}LOSS, first -> last, by seed"
+    yield f"{'FRAMEWORK':14}{'VERDICT':10}{'CHECK':8}{'ITS TESTS':11}LOSS, first -> last, by seed"
     for result in results:
         courses = "; ".join(map(str, result.courses))
         told = result.environment if result.absent else courses
-        yield f"{result.name:14}{result.verdict:10}{result.tests or '-':11}{told}"
+        checked = f"{result.check or '-':8}{result.tests or '-':11}"
+        yield f"{result.name:14}{result.verdict:10}{checked}{told}"
 
 
 def _say(text: str) -> None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from tests.postgres_server import CLONE
 
 GUIDE = CLONE / "docs" / "trainer-guide.md"
 BLOCK = re.compile(r"^```(sh|text)( another-terminal)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SET_UP = (".venv", ".venvs", ".tools")
+SET_UP = (".venv", ".venvs/trainer-sklearn", ".tools", ".cache")
 STEP_SECONDS = 400
 
 
@@ -59,6 +58,7 @@ def clone(tmp_path: Path) -> Path:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, target / name)
             os.utime(target / name, (0, 0))
+    (target / ".venvs").mkdir()
     for name in SET_UP:
         (target / name).symlink_to(CLONE / name)
     return target
@@ -71,6 +71,7 @@ class Terminals:
         home.mkdir()
         self._clone = clone
         self._home = home
+        self._beside: subprocess.Popen[bytes] | None = None
         self._environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -98,58 +99,56 @@ class Terminals:
         assert done.returncode == 0, f"{commands}\n{done.stdout}"
         return done.stdout
 
-    def begin(self, commands: str, until: Path, stack: ExitStack) -> None:
-        """In another terminal, until the file is there; Ctrl-C in the end."""
-        log = (self._home / "beside.log").open("ab")
-        process = subprocess.Popen(
-            ["bash", "-c", f"exec {commands}"],
-            cwd=self._clone,
-            env=self._environ,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        stack.callback(log.close)
-        stack.callback(_interrupt, process)
+    def begin(self, commands: str) -> None:
+        """In another terminal, until the stack is there; what ran in it before ends by Ctrl-C."""
+        self.end()
+        client = self._home / ".eventrain" / "client.json"
+        client.unlink(missing_ok=True)
+        with (self._home / "beside.log").open("ab") as log:
+            self._beside = subprocess.Popen(
+                ["bash", "-c", f"exec {commands}"],
+                cwd=self._clone,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         deadline = time.monotonic() + STEP_SECONDS
-        while not until.exists():
-            assert process.poll() is None, (self._home / "beside.log").read_text()
+        while not client.exists():
+            assert self._beside.poll() is None, (self._home / "beside.log").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
-
-def _interrupt(process: "subprocess.Popen[bytes]") -> None:
-    os.killpg(process.pid, signal.SIGINT)
-    try:
-        process.wait(60)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    def end(self) -> None:
+        if self._beside is None or self._beside.poll() is not None:
+            return
+        os.killpg(self._beside.pid, signal.SIGINT)
+        try:
+            self._beside.wait(60)
+        finally:
+            if self._beside.poll() is None:
+                os.killpg(self._beside.pid, signal.SIGKILL)
+                self._beside.wait()
 
 
 @pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as opened:
-        yield opened
+def terminals(clone: Path, tmp_path: Path) -> Iterator[Terminals]:
+    opened = Terminals(clone, tmp_path / "home")
+    yield opened
+    opened.end()
 
 
 @pytest.mark.timeout(1500)
 class TestTheGuide:
     def test_gives_a_working_framework_when_it_is_followed_word_by_word(
-        self, clone: Path, tmp_path: Path, stack: ExitStack
+        self, clone: Path, terminals: Terminals
     ) -> None:
-        home = tmp_path / "home"
-        terminals = Terminals(clone, home)
-        shell = ""
         for step in steps():
             if step.beside:
-                terminals.begin(step.commands, home / ".eventrain" / "client.json", stack)
+                terminals.begin(step.commands)
                 continue
             said = terminals.run(step.commands)
             missing = [line for line in step.printed if not pattern(line).search(said)]
             assert not missing, f"{step.commands}\nprinted no {missing}:\n{said}"
-            shell += step.commands
-        assert (clone / "bowls" / "manifest.yaml").is_file()
-        assert "trainer check bowls" in shell
+        assert (clone / "trainer/src/eventrain_trainer/frameworks/bowls/manifest.yaml").is_file()
