@@ -341,6 +341,28 @@ select reported, open, waiting, command from fence;
 -- The first arrival of a CloudEvent that came again.
 select number from reports where job_id = $1 and attempt = $2 and event_key = $3;
 
+-- name: note_resumed
+-- Where an attempt really went on: anew although there was a checkpoint, or of some series earlier
+-- than that. Its row is locked before the beat's, as a transition does.
+update attempts
+set
+    resumed_from = case
+        when $3::boolean then jsonb_build_object('attempt', null) else resumed_from
+    end || jsonb_build_object('begins', coalesce(resumed_from -> 'begins', '{}') || $4::jsonb)
+where
+    job_id = $1
+    and attempt = $2
+    and resumed_from is not null
+    and pg_column_size(resumed_from) < 200000;
+
+-- name: read_resumptions
+-- Where each of a job's newest attempts went on, and which have begun.
+select attempt, started_at is not null as begun, resumed_from
+from attempts
+where job_id = $1
+order by attempt desc
+limit 1000;
+
 -- name: insert_checkpoint
 -- A checkpoint, in the transaction of the fenced event that tells of it.
 insert into checkpoints (
@@ -471,14 +493,44 @@ select done ->> 'outcome' as told from attempts where job_id = $1 and attempt = 
 select exists (select from checkpoints where job_id = $1 and attempt = $2);
 
 -- name: read_grants
--- What an attempt may read beside its own prefix, while it is the present one.
+-- What an attempt may read beside its own prefix, while it is the present one; and the digests that
+-- are known of what it asks for.
 select
     beats.attempt,
+    jobs.project_id,
     jobs.request -> 'resolved' ->> 'datasetUri' as dataset_uri,
     jobs.request -> 'resolved' ->> 'modelUri' as model_uri,
     jobs.request -> 'resolved' -> 'checkpoint' ->> 'uri' as checkpoint_uri,
     jobs.request -> 'trainer' -> 'source' ->> 'uri' as source_uri,
-    array(select uri from checkpoints where checkpoints.job_id = jobs.id) as checkpoints
+    array(select uri from checkpoints where checkpoints.job_id = jobs.id) as checkpoints,
+    (
+        select
+            coalesce(
+                jsonb_object_agg(uri, jsonb_build_object('sha256', sha256, 'size', size)), '{}'
+            )
+        from (
+            select
+                regexp_replace(storage_uri, '[^/]*$', '') || (file ->> 'name') as uri,
+                file ->> 'sha256' as sha256, file -> 'size' as size
+            from datasets
+            cross join lateral jsonb_array_elements(files) as file
+            where datasets.id = jobs.dataset_id
+            union all
+            select
+                regexp_replace(storage_uri, '[^/]*$', '') || (file ->> 'name'),
+                file ->> 'sha256', file -> 'size'
+            from models
+            cross join lateral jsonb_array_elements(
+                case when jsonb_typeof(metadata -> 'files') = 'array' then metadata -> 'files' end
+            ) as file
+            where models.id = jobs.model_id
+            union all
+            select uri, sha256, to_jsonb(size)
+            from checkpoints
+            where checkpoints.job_id = jobs.id
+        ) as listed
+        where uri = any($2::text[]) and sha256 is not null and jsonb_typeof(size) = 'number'
+    ) as known
 from jobs
 join beats on beats.job_id = jobs.id
 where jobs.id = $1;
@@ -486,15 +538,16 @@ where jobs.id = $1;
 -- name: read_launches
 -- Attempts that are about to be launched, as far as their jobs still wait for it.
 select
-    jobs.id, jobs.attempt, jobs.trace_id, jobs.traceparent, jobs.dataset_id, jobs.job_type,
-    jobs.request, jobs.ran_seconds, jobs.output_model_name, jobs.output_model_version,
+    jobs.id, jobs.project_id, jobs.attempt, jobs.trace_id, jobs.traceparent, jobs.dataset_id,
+    jobs.job_type, jobs.request, jobs.ran_seconds, jobs.output_model_name, jobs.output_model_version,
     attempts.plan, attempts.token_issued_at, newest.checkpoint
 from unnest($1::uuid[], $2::int[]) as wanted (job_id, attempt)
 join jobs on jobs.id = wanted.job_id and jobs.attempt = wanted.attempt
 join attempts on attempts.job_id = jobs.id and attempts.attempt = jobs.attempt
 left join lateral (
     select jsonb_build_object(
-        'uri', uri, 'sha256', sha256, 'size', size, 'step', step, 'epoch', epoch
+        'uri', uri, 'sha256', sha256, 'size', size, 'step', step, 'epoch', epoch,
+        'attempt', attempt
     ) as checkpoint
     from checkpoints
     where checkpoints.job_id = jobs.id
@@ -510,13 +563,19 @@ with fixed as (
     select fixed.*
     from attempts
     join jsonb_to_recordset($1::jsonb) as fixed (
-        job_id uuid, attempt int, plan jsonb, token_issued_at timestamptz, was timestamptz
+        job_id uuid, attempt int, plan jsonb, token_issued_at timestamptz, was timestamptz,
+        resumed_from jsonb
     ) using (job_id, attempt)
     order by attempts.job_id, attempts.attempt
     for no key update of attempts
 )
 update attempts
-set plan = coalesce(attempts.plan, fixed.plan), token_issued_at = fixed.token_issued_at
+set
+    plan = coalesce(attempts.plan, fixed.plan),
+    token_issued_at = fixed.token_issued_at,
+    resumed_from = case
+        when attempts.plan is null then fixed.resumed_from else attempts.resumed_from
+    end
 from fixed
 where
     attempts.job_id = fixed.job_id
@@ -733,6 +792,7 @@ from (
             job_id = $1
             and (attempt, name collate "C") > ($2::int, $3::text)
             and ($4::text[] is null or name = any($4))
+            and ($7::int[] is null or attempt = any($7))
         order by attempt, name collate "C"
         limit $5
     ) as page
@@ -766,7 +826,11 @@ from (
             order by sequence
             limit $4
         ) as beat
-        where attempts.job_id = $1 and attempts.packed_at is null and attempts.attempt >= $2
+        where
+            attempts.job_id = $1
+            and attempts.packed_at is null
+            and attempts.attempt >= $2
+            and ($6::int[] is null or attempts.attempt = any($6))
         order by beat.attempt, beat.sequence
         limit $4
     ) as page, pg_column_size(body) as size

@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -51,6 +51,30 @@ class CpuLimits(msgspec.Struct, rename="camel", forbid_unknown_fields=True, froz
         quantity.parse(self.memory)
 
 
+class Cache(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
+    """Where jobs on a node share what they fetch: one of the three, and how much it may hold."""
+
+    size: str
+    host_path: str | None = None
+    persistent_volume_claim: str | None = None
+    empty_dir: bool = False
+
+    def __post_init__(self) -> None:
+        quantity.parse(self.size)
+        if [self.host_path, self.persistent_volume_claim, self.empty_dir or None].count(None) != 2:
+            raise ValueError("cache is one of hostPath, persistentVolumeClaim and emptyDir")
+        if self.host_path is not None and not self.host_path.startswith("/"):
+            raise ValueError("cache.hostPath is no absolute path")
+
+    def volume(self) -> dict[str, Any]:
+        """As a pod declares it."""
+        if self.host_path is not None:
+            return {"hostPath": {"path": self.host_path, "type": "Directory"}}
+        if self.persistent_volume_claim is not None:
+            return {"persistentVolumeClaim": {"claimName": self.persistent_volume_claim}}
+        return {"emptyDir": {"sizeLimit": self.size}}
+
+
 class Trainers(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
     default_framework: Name
     frameworks: dict[str, Framework]
@@ -61,6 +85,7 @@ class Trainers(msgspec.Struct, rename="camel", forbid_unknown_fields=True, froze
     allowed_buckets: list[str] = []
     allow_private_webhooks: bool = False
     allow_http_webhooks: bool | None = None
+    cache: Cache | None = None
 
     def allows_image(self, image: str) -> bool:
         """Whether a job may name this image itself."""

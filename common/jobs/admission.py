@@ -12,14 +12,14 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from common import quantity
+from common import quantity, trainers
 from common.access.permission import demand
 from common.errors import Forbidden, Invalid, Violation
 from common.jobs import parameter_rules, rules
 from common.jobs import request as job_request
 from common.jobs.offer import Offer
 from common.jobs.request import JobRequest, Trainer
-from common.jobs.resolved import Checkpoint, Gpu, Resolved, secret_name
+from common.jobs.resolved import Cache, Checkpoint, Gpu, Resolved, secret_name
 from common.jobs.submission import Submission
 from common.postgres import Queryable, statement
 from common.storage import address
@@ -187,18 +187,25 @@ def _resolve(request: JobRequest, inputs: Inputs, offer: Offer, project: UUID) -
             name: {"name": secret_name(project, secret), "key": key}
             for name, (secret, key) in references.items()
         },
+        "cache": _cache(offer.trainers.cache),
     }
 
 
+def _cache(cache: trainers.Cache | None) -> Cache | None:
+    if cache is None:
+        return None
+    return {"volume": cache.volume(), "bytes": int(quantity.parse(cache.size))}
+
+
 def _program(request: JobRequest, offer: Offer) -> tuple[str, str]:
-    trainers, chosen = offer.trainers, request.trainer or Trainer()
+    known, chosen = offer.trainers, request.trainer or Trainer()
     spec = request.train_job_spec
     if chosen.framework is None and spec is not None:
-        listed = trainers.train_job_spec.images[str(spec.job_type)]
+        listed = known.train_job_spec.images[str(spec.job_type)]
         framework, image = listed.framework, listed.on(use_gpu=request.on_gpu)
     else:
-        framework = chosen.framework or trainers.default_framework
-        image = trainers.frameworks[framework].images.on(use_gpu=request.on_gpu)
+        framework = chosen.framework or known.default_framework
+        image = known.frameworks[framework].images.on(use_gpu=request.on_gpu)
     return framework, str(chosen.image or image)
 
 

@@ -10,7 +10,8 @@ from typing_extensions import TypedDict
 
 from common import cursor
 from common.cursor import Big, Small
-from common.jobs.pack import place_of, read_beats
+from common.jobs.pack import Beats, place_of, read_beats
+from common.jobs.resumption import ALL, Thread
 from common.postgres import Connection
 
 Row = Mapping[str, Any]
@@ -32,12 +33,13 @@ class Point(TypedDict):
 @dataclass(frozen=True)
 class Wanted:
     """Which points: of these names, from this instant on, of each series no more than
-    `resolution`, after a page."""
+    `resolution`, after a page; of those that count."""
 
     names: frozenset[str] | None = None
     since: datetime | None = None
     resolution: int | None = None
     after: str | None = None
+    thread: Thread = ALL
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,30 @@ class Course:
 async def read_course(connection: Connection, job_id: UUID, wanted: Wanted) -> Course:
     """A page of all points, in the order in which the trainer told them. The connection must show
     one snapshot. Raises Invalid for a bad cursor."""
-    place = cursor.read(wanted.after, tuple[Small, Big]) or (0, -1)
-    rows, end = await read_beats(
-        connection, job_id, after=place, since=wanted.since, limit=BEATS_A_PAGE
-    )
+    rows, end = await _read_page(connection, job_id, wanted)
     points: list[Point] = []
     told = names_told(rows)
     for index, row in enumerate(rows):
         if len(points) >= POINTS_A_PAGE:
             end = place_of(rows[index - 1])
             break
-        points += points_of(row, told, wanted.names)
+        points += [p for p in points_of(row, told, wanted.names) if counts(p, wanted.thread)]
     return Course(points, None if end is None else cursor.write(*end))
+
+
+async def _read_page(connection: Connection, job_id: UUID, wanted: Wanted) -> Beats:
+    place = wanted.thread.skip(cursor.read(wanted.after, tuple[Small, Big]) or (0, -1))
+    if place is None:
+        return Beats([], None)
+    rows, end = await read_beats(
+        connection, job_id, after=place, since=wanted.since, limit=BEATS_A_PAGE
+    )
+    return Beats(rows, None if end is None else wanted.thread.skip(end))
+
+
+def counts(point: Point, thread: Thread) -> bool:
+    """Whether a point counts, or was made anew by a later attempt."""
+    return thread.counts(point["attempt"], point["name"], point["step"])
 
 
 def names_told(rows: Iterable[Row]) -> set[str]:

@@ -31,6 +31,14 @@ Change = TypedDict(
 )
 
 
+class ResumedFrom(TypedDict):
+    """The checkpoint that an attempt went on from: whose, and where it stood."""
+
+    attempt: int
+    step: int | None
+    epoch: int | None
+
+
 class Attempt(TypedDict):
     """One try; what ended it, the rule that said so, the evidence, and the budget left."""
 
@@ -48,6 +56,7 @@ class Attempt(TypedDict):
     budgetLeft: int | None
     logUri: str | None
     logUrl: str | None
+    resumedFrom: ResumedFrom | None
 
 
 class LogLine(TypedDict):
@@ -148,7 +157,14 @@ def attempt(row: Row, sign: Sign) -> Attempt:
         "budgetLeft": row["budget_left"],
         "logUri": row["log_uri"],
         "logUrl": sign(row["log_uri"]) if row["log_uri"] else None,
+        "resumedFrom": _resumed_from(row["resumed_from"]),
     }
+
+
+def _resumed_from(found: Row | None) -> ResumedFrom | None:
+    if found is None or found.get("attempt") is None:
+        return None
+    return {"attempt": found["attempt"], "step": found.get("step"), "epoch": found.get("epoch")}
 
 
 def log_lines(rows: Sequence[Row]) -> list[LogLine]:

@@ -9,7 +9,7 @@ as points arrive, and coarser, without the points themselves.
 
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -49,9 +49,14 @@ class Outline(msgspec.Struct, array_like=True, frozen=True):
             width *= 2
         return Outline(count, width, _kept([*self.marks, *told], width))
 
-    def thinned(self, most: int, since: int | None = None) -> list[Mark]:
-        """At most so many marks, of those from an instant on."""
-        marks = self.marks if since is None else [m for m in self.marks if m.time >= since]
+    def thinned(
+        self,
+        most: int,
+        since: int | None = None,
+        counts: Callable[[Mark], bool] = lambda mark: True,
+    ) -> list[Mark]:
+        """At most so many marks, of those from an instant on that count."""
+        marks = [m for m in self.marks if (since is None or m.time >= since) and counts(m)]
         width = self.width
         while len(marks) > most and width < self.count:
             width *= 2

@@ -7,6 +7,7 @@ drawn here. Where it has drawn nothing yet, all of them are: that is right, and 
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from common import cursor
@@ -16,6 +17,7 @@ from common.jobs import course, outline
 from common.jobs.course import POINTS_A_PAGE, Course, Point, Wanted
 from common.jobs.outline import Mark, Outline
 from common.jobs.pack import Row
+from common.jobs.resumption import Thread
 from common.postgres import Connection, statement
 
 Series = tuple[int, str]
@@ -36,11 +38,12 @@ async def read_overview(connection: Connection, job_id: UUID, wanted: Wanted, mo
     snapshot. Raises Invalid for a bad cursor."""
     after = cursor.read(wanted.after, tuple[Small, Text])
     if wanted.since is not None:
-        recent = await course.read_course(connection, job_id, Wanted(wanted.names, wanted.since))
+        few = Wanted(wanted.names, wanted.since, thread=wanted.thread)
+        recent = await course.read_course(connection, job_id, few)
         if recent.next_cursor is None:
             return _page(draw({}, recent.points), after, wanted, most)
-    drawn, end = await _read_drawn(connection, job_id, after, wanted.names)
-    async for points in _read_undrawn(connection, job_id, wanted.names):
+    drawn, end = await _read_drawn(connection, job_id, after, wanted)
+    async for points in _read_undrawn(connection, job_id, wanted):
         drawn |= draw(drawn, (p for p in points if end is None or _series(p) <= end))
     return _page(drawn, after, wanted, most, end)
 
@@ -55,16 +58,17 @@ def draw(drawn: dict[Series, Outline], points: Iterable[Point]) -> dict[Series, 
 
 
 async def _read_drawn(
-    connection: Connection, job_id: UUID, after: Series | None, names: Iterable[str] | None
+    connection: Connection, job_id: UUID, after: Series | None, wanted: Wanted
 ) -> tuple[dict[Series, Outline], Series | None]:
     """The outlines beyond a place, and the last one where there are more."""
     rows = await connection.fetch(
         statement("read_outlines"),
         job_id,
         *(after or (0, "")),
-        None if names is None else list(names),
+        None if wanted.names is None else list(wanted.names),
         SERIES_A_PAGE,
         DRAWN_BYTES_A_PAGE,
+        wanted.thread.attempts,
     )
     drawn = {(row["attempt"], row["name"]): outline.decode(row["outline"]) for row in rows}
     cut = len(rows) == SERIES_A_PAGE or (rows and rows[-1]["filled"] >= DRAWN_BYTES_A_PAGE)
@@ -72,17 +76,22 @@ async def _read_drawn(
 
 
 async def _read_undrawn(
-    connection: Connection, job_id: UUID, names: frozenset[str] | None
+    connection: Connection, job_id: UUID, wanted: Wanted
 ) -> AsyncGenerator[list[Point]]:
     """The points since, some at a time."""
     place = (0, -1)
     told = {row["name"] for row in await connection.fetch(statement("read_told_names"), job_id)}
     while True:
         rows: Sequence[Row] = await connection.fetch(
-            statement("read_undrawn"), job_id, *place, BEATS_AT_ONCE, BYTES_AT_ONCE
+            statement("read_undrawn"),
+            job_id,
+            *place,
+            BEATS_AT_ONCE,
+            BYTES_AT_ONCE,
+            wanted.thread.attempts,
         )
         told |= course.names_told(rows)
-        yield [point for row in rows for point in course.points_of(row, told, names)]
+        yield [point for row in rows for point in course.points_of(row, told, wanted.names)]
         if len(rows) < BEATS_AT_ONCE and (not rows or rows[-1]["filled"] < BYTES_AT_ONCE):
             return
         place = (rows[-1]["attempt"], rows[-1]["sequence"])
@@ -99,10 +108,15 @@ def _page(
     keys = sorted(key for key in drawn if after is None or key > after)
     points: list[Point] = []
     for key in keys:
-        points += [_point(key, mark) for mark in drawn[key].thinned(most, since)]
+        counted = partial(_counts, wanted.thread, key)
+        points += [_point(key, mark) for mark in drawn[key].thinned(most, since, counted)]
         if len(points) >= POINTS_A_PAGE and key != keys[-1]:
             return Course(points, cursor.write(*key))
     return Course(points, None if end is None else cursor.write(*end))
+
+
+def _counts(thread: Thread, series: Series, mark: Mark) -> bool:
+    return thread.counts(*series, mark.step)
 
 
 def _point(series: Series, mark: Mark) -> Point:

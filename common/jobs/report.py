@@ -17,6 +17,9 @@ from common.postgres import Connection, statement
 from common.tracking import operation
 from common.tracking.fold import fold
 
+# Told by an attempt of where it went on: `anew`, or at which steps some series begin again.
+RESUMED = "attempt_resumed"
+
 
 @dataclass(frozen=True)
 class Report:
@@ -63,8 +66,10 @@ async def record(connection: Connection, report: Report, *, now: datetime) -> Re
 
 
 async def keep(connection: Connection, report: Report, *, now: datetime) -> Recorded:
-    """Writes it once, with what follows of it: a checkpoint to resume from, experiment runs. Raises
-    StaleAttempt, NotFound."""
+    """Writes it once, with what follows of it: a checkpoint to resume from, experiment runs, where
+    the attempt went on. Raises StaleAttempt, NotFound."""
+    if report.type == RESUMED:
+        await _note_resumed(connection, report)
     recorded = await record(connection, report, now=now)
     if recorded.fence is None:
         return recorded
@@ -95,6 +100,20 @@ async def add_checkpoint(
         payload.get("metrics"),
         now,
     )
+
+
+async def _note_resumed(connection: Connection, report: Report) -> None:
+    begins: Any = report.payload.get("begins")
+    steps: dict[str, int] = {
+        name: step
+        for name, step in (begins.items() if isinstance(begins, dict) else ())
+        if isinstance(step, int)
+    }
+    anew = report.payload.get("anew") is True
+    if anew or steps:
+        await connection.execute(
+            statement("note_resumed"), report.job_id, report.attempt, anew, steps
+        )
 
 
 async def newest_checkpoint(connection: Connection, job_id: UUID) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ nothing else to choose image, command and resources.
 """
 
 from collections.abc import Mapping
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 
 class Gpu(TypedDict):
@@ -19,13 +19,22 @@ class Gpu(TypedDict):
 
 
 class Checkpoint(TypedDict):
-    """Where training starts from; as the trainer finds it in TRAINER_CONFIG."""
+    """Where training starts from; as the trainer finds it in TRAINER_CONFIG. The attempt where it
+    is of this job."""
 
     uri: str
     sha256: str
     size: int
     step: int | None
     epoch: int | None
+    attempt: NotRequired[int]
+
+
+class Cache(TypedDict):
+    """The volume in which jobs of a project share what they fetch, as a pod declares it."""
+
+    volume: dict[str, Any]
+    bytes: int
 
 
 class SecretKey(TypedDict):
@@ -52,6 +61,7 @@ class Resolved(TypedDict):
     modelUri: str | None
     checkpoint: Checkpoint | None
     secrets: dict[str, SecretKey]
+    cache: NotRequired[Cache | None]
 
 
 def resolved(request: Mapping[str, Any]) -> Resolved:

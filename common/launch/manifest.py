@@ -20,6 +20,7 @@ from common.launch.cluster import Json
 
 MOUNT = "/var/run/eventrain"
 WORKSPACE = "/workspace"
+CACHE = "/var/cache/eventrain"
 CONTAINER = "trainer"
 NOBODY = 65532
 CREDENTIAL = "token"
@@ -45,6 +46,7 @@ class Trainee:
     `start_allowance` what its pod may need beside that, to pull images for one."""
 
     job_id: UUID
+    project_id: UUID
     attempt: int
     trace_id: str
     traceparent: str
@@ -158,6 +160,10 @@ def _container(trainee: Trainee, addresses: Addresses, secret_name: str) -> Json
     ]
     if resolved["sharedMemory"]:
         mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})
+    if resolved.get("cache"):
+        # A pod sees its own project's part and no other.
+        part = {"subPath": str(trainee.project_id)}
+        mounts.append({"name": "cache", "mountPath": CACHE, **part})
     return {
         "name": CONTAINER,
         "image": resolved["image"],
@@ -189,6 +195,8 @@ def _volumes(resolved: Resolved, secret_name: str) -> list[Json]:
     if resolved["sharedMemory"]:
         memory = {"medium": "Memory", "sizeLimit": resolved["sharedMemory"]}
         volumes.append({"name": "shared-memory", "emptyDir": memory})
+    if cache := resolved.get("cache"):
+        volumes.append({"name": "cache", **cache["volume"]})
     return volumes
 
 
@@ -241,8 +249,14 @@ def _values(trainee: Trainee, addresses: Addresses) -> dict[str, str]:
         "WORK_DIR": WORKSPACE,
         "HOME": WORKSPACE,
         "PYTHONUNBUFFERED": "1",
+        **_cache(resolved),
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _cache(resolved: Resolved) -> dict[str, str]:
+    cache = resolved.get("cache")
+    return {"DATA_CACHE_DIR": CACHE, "DATA_CACHE_BYTES": str(cache["bytes"])} if cache else {}
 
 
 def _callbacks(job_id: UUID, addresses: Addresses) -> dict[str, str]:

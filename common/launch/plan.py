@@ -134,7 +134,15 @@ def _fixed(row: Mapping[str, Any], site: Site, now: datetime) -> list[dict[str, 
     # Tokens count in whole seconds: what is kept is what they are derived from.
     instant = now.astimezone(UTC).replace(microsecond=0)
     identity = {"job_id": row["id"], "attempt": row["attempt"]}
-    return [identity | {"plan": plan, "token_issued_at": instant, "was": issued_at}]
+    fixed = {"plan": plan, "token_issued_at": instant, "was": issued_at}
+    return [identity | fixed | {"resumed_from": _resumed_from(row["checkpoint"])}]
+
+
+def _resumed_from(checkpoint: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Where the attempt is to go on among what this job told; nowhere where it begins anew, or
+    from what another job saved."""
+    known = checkpoint or {}
+    return {name: known.get(name) for name in ("attempt", "step", "epoch")}
 
 
 def _job(row: Mapping[str, Any], site: Site) -> Json:
@@ -150,6 +158,7 @@ def _trainee(row: Mapping[str, Any], site: Site) -> Trainee:
     chosen = resolved(request)
     return Trainee(
         job_id=row["id"],
+        project_id=row["project_id"],
         attempt=row["attempt"],
         trace_id=row["trace_id"],
         traceparent=row["traceparent"],

@@ -2,8 +2,8 @@
 its checkpoints, its source. Signed when asked for, for at most an hour, without a call to S3.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -32,11 +32,14 @@ class Put:
 
 @dataclass(frozen=True)
 class Grants:
-    """What one attempt may read beside what it wrote itself; a prefix ends in a slash."""
+    """What one attempt may read beside what it wrote itself; a prefix ends in a slash. Digest and
+    size of what is `known`; `scope`, within which what is fetched may be shared."""
 
     job_id: UUID
     attempt: int
     readable: Collection[str]
+    known: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    scope: str = ""
 
     @property
     def prefix(self) -> str:
@@ -73,10 +76,14 @@ def get_address(grants: Grants, wanted: str, field: str, *, storage: Storage, no
         raise Invalid([Violation(field, "is not this attempt's to read")])
     if not place.is_prefix:
         url = presign(storage, "GET", place.key, now, LIFETIME, bucket=place.bucket)
-        return {"uri": str(place), "url": url}
+        return {"uri": str(place), "url": url, **grants.known.get(str(place), {})} | _scope(grants)
     query = {"list-type": "2", "prefix": place.key}
     url = presign(storage, "GET", "", now, LIFETIME, bucket=place.bucket, query=query)
     return {"uri": str(place), "listUrl": url}
+
+
+def _scope(grants: Grants) -> dict[str, str]:
+    return {"scope": grants.scope} if grants.scope else {}
 
 
 def _may_read(grants: Grants, place: Address, bucket: str) -> bool:

@@ -16,7 +16,8 @@ from common.tables import column
 
 class Attempt(SQLModel, table=True):
     """One try at a job: what was launched, and how it ended. Never changed once ended. When it was
-    marked as stalled; and of checkpoints that were swept, when the last of them was saved."""
+    marked as stalled; of checkpoints that were swept, when the last of them was saved; and which
+    checkpoint it went on from."""
 
     __tablename__: ClassVar[str] = "attempts"
     __table_args__ = (
@@ -70,3 +71,4 @@ class Attempt(SQLModel, table=True):
         sa_column=Column(TSTZMULTIRANGE, nullable=False, server_default=text("'{}'"))
     )
     saved_at: datetime | None = column.optional_instant()
+    resumed_from: dict[str, Any] | None = column.optional_json()

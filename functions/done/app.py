@@ -83,7 +83,7 @@ def create_app(environ: Mapping[str, str]) -> App:
         job_id, claims = callback.authenticate(request, tokens, now)
         content = await callback.read(request)
         wanted = callback.decode(content.body, Addresses)
-        grants = await read_grants(request.state.pool, job_id, claims.attempt)
+        grants = await read_grants(request.state.pool, job_id, claims.attempt, wanted.gets)
         return _granted(wanted, grants, storage, now)
 
     return App(

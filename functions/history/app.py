@@ -118,12 +118,13 @@ def _figures() -> APIRouter:
         names: schema.Names = None,
         since: schema.Since = None,
         resolution: schema.Resolution = None,
+        attempt: schema.ToldBy = None,
         cursor: schema.Cursor = None,
     ) -> Response:
         state: State = deps
         chosen = frozenset(names.split(",")) if names else None
         wanted = Wanted(chosen, _aware(since), resolution, cursor)
-        return web.ok(await read_points(user, job_id, wanted, pool=state.pool))
+        return web.ok(await read_points(user, job_id, wanted, attempt, pool=state.pool))
 
     return routes
 

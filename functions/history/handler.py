@@ -1,21 +1,22 @@
 """Shows what happened to a job, and takes figures about it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID, uuid4
 
 import asyncpg
 
 from common.errors import StaleAttempt, Unauthenticated
 from common.jobs import history as shown
-from common.jobs import permission, reading
+from common.jobs import permission, reading, resumption
 from common.jobs.course import Wanted, read_course
 from common.jobs.history import Row, Sign
 from common.jobs.overview import read_overview
 from common.jobs.reading import Page
-from common.postgres import Queryable, snapshot, statement
+from common.jobs.resumption import Thread
+from common.postgres import Connection, Queryable, snapshot, statement
 from common.tokens.job_token import JobTokens
 from common.tokens.user_token import User
 from functions.history.schema import Experiment, Logs, NewMetric, Points
@@ -79,15 +80,32 @@ async def read_logs(
     }
 
 
-async def read_points(user: User, job_id: UUID, wanted: Wanted, *, pool: asyncpg.Pool) -> Points:
-    """The same for the course of metrics; with a resolution, no more points of each series."""
+async def read_points(
+    user: User,
+    job_id: UUID,
+    wanted: Wanted,
+    told_by: int | Literal["all"] | None,
+    *,
+    pool: asyncpg.Pool,
+) -> Points:
+    """The same for the course of metrics; with a resolution, no more points of each series. What
+    a later attempt made anew is shown where all is asked for, or all of one attempt."""
     await permission.check(pool, job_id, user)
     async with snapshot(pool) as connection:
+        wanted = replace(wanted, thread=await _thread(connection, job_id, told_by))
         if wanted.resolution is None:
             found = await read_course(connection, job_id, wanted)
         else:
             found = await read_overview(connection, job_id, wanted, wanted.resolution)
     return {"points": found.points, "nextCursor": found.next_cursor}
+
+
+async def _thread(
+    connection: Connection, job_id: UUID, told_by: int | Literal["all"] | None
+) -> Thread:
+    if told_by is None:
+        return await resumption.read_thread(connection, job_id)
+    return resumption.ALL if told_by == "all" else resumption.of_attempt(told_by)
 
 
 async def read_experiment(user: User, job_id: UUID, *, pool: asyncpg.Pool) -> Experiment:
@@ -96,9 +114,10 @@ async def read_experiment(user: User, job_id: UUID, *, pool: asyncpg.Pool) -> Ex
     await permission.check(pool, job_id, user)
     rows = await reading.metrics(pool, job_id, limit=MOST_METRICS)
     async with snapshot(pool) as connection:
-        course = await read_course(connection, job_id, Wanted())
+        wanted = Wanted(thread=await resumption.read_thread(connection, job_id))
+        course = await read_course(connection, job_id, wanted)
         if course.next_cursor is not None:
-            course = await read_overview(connection, job_id, Wanted(), SOME_POINTS)
+            course = await read_overview(connection, job_id, wanted, SOME_POINTS)
     measured = [shown.measured(job_id, point) for point in course.points]
     return {"jobId": job_id, "metrics": [*map(shown.metric, rows), *measured]}
 

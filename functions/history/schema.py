@@ -26,6 +26,13 @@ Resolution = Annotated[
         " among them; more than 2,000 are only shown without it",
     ),
 ]
+ToldBy = Annotated[
+    Annotated[int, Field(ge=1, le=2**31 - 1)] | Literal["all"] | None,
+    Query(
+        description="all that this attempt told, or that `all` did; without it, what counts: not"
+        " what a later attempt made anew from an earlier checkpoint"
+    ),
+]
 
 
 class NewMetric(Body):

@@ -5,6 +5,7 @@ secrets.json   made once: passwords and keys
 client.json    address and token for the command line
 config/        the files that functions mount, to be edited at run time
 postgres/ s3/ cluster/ functions/ logs/
+cache/         what jobs fetch and share, a folder a project
 """
 
 import contextlib

@@ -61,6 +61,18 @@ class There:
                 pod.metadata.name, pod.metadata.namespace, grace_period_seconds=0
             )
 
+    def preempt(self, job_id: str) -> None:
+        for pod in self._pods(job_id):
+            self._core.delete_namespaced_pod(pod.metadata.name, pod.metadata.namespace)
+
+    def lose_node(self, job_id: str) -> None:
+        lacks("a node that may be lost")
+
+    def store_key(self) -> str:
+        with _lacking("a Secret eventrain-s3 that may be read"):
+            found = self._core.read_namespaced_secret("eventrain-s3", self._settings.namespace)
+        return base64.b64decode(found.data["secret-access-key"]).decode()
+
     @contextlib.contextmanager
     def offering(self, change: Callable[[str], str]) -> Generator[None]:
         name, file = GPU_TYPES

@@ -14,6 +14,8 @@ from tests.functional.stack import Up
 from tests.functional.user import User
 from tests.functional.world import ring_of, token_of
 
+TRAINERS = "eventrain-trainers"
+PODS = f"/api/v1/namespaces/{TRAINERS}/pods"
 TRIGGERS = "/apis/eventing.knative.dev/v1/namespaces/eventrain/triggers"
 
 
@@ -41,6 +43,21 @@ class Here:
     def kill_trainers(self, job_id: str) -> None:
         for process in self._up.trainers(job_id):
             process.send_signal(signal.SIGKILL)
+
+    def preempt(self, job_id: str) -> None:
+        with self._kubernetes() as client:
+            pods = client.get(PODS, params={"labelSelector": f"job-id={job_id}"}).json()["items"]
+            for pod in pods:
+                name = pod["metadata"]["name"]
+                fault = {"namespace": TRAINERS, "pod": name, "reason": "Preempted"}
+                client.post("/_faults/evict", json=fault).raise_for_status()
+
+    def lose_node(self, job_id: str) -> None:
+        with self._kubernetes() as client:
+            client.post("/_faults/node", json={"do": "lose"}).raise_for_status()
+
+    def store_key(self) -> str:
+        return json.loads((self._up.home / "secrets.json").read_text())["s3_secret_access_key"]
 
     @contextlib.contextmanager
     def offering(self, change: Callable[[str], str]) -> Generator[None]:

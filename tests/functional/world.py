@@ -33,6 +33,18 @@ class World(Protocol):
         """They die without a word."""
         ...
 
+    def preempt(self, job_id: str) -> None:
+        """More important work takes the node of the job's pods, which get their grace."""
+        ...
+
+    def lose_node(self, job_id: str) -> None:
+        """The node of the job's pods is gone with all that ran there."""
+        ...
+
+    def store_key(self) -> str:
+        """The secret with which the installation itself reaches its S3."""
+        ...
+
     def offering(self, change: Callable[[str], str]) -> AbstractContextManager[None]:
         """The file of GPU types, changed for a while."""
         ...

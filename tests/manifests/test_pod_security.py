@@ -36,6 +36,7 @@ GPU = {"resourceName": "nvidia.com/gpu", "count": 1, "nodeSelector": {}, "tolera
 def trainer(resolved: dict[str, Any]) -> Manifest:
     trainee = Trainee(
         job_id=UUID(int=1),
+        project_id=UUID(int=2),
         attempt=1,
         trace_id="0" * 32,
         traceparent=f"00-{1:032x}-{1:016x}-01",

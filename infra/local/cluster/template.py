@@ -13,7 +13,7 @@ _ENV_NAME = re.compile(r"^[^=\x00-\x1f\x7f-\uffff]+$")
 _FROZEN = ("completions", "selector", "template", "podFailurePolicy", "completionMode", "managedBy")
 _COUNTS = ("parallelism", "completions", "backoffLimit", "ttlSecondsAfterFinished")
 _JOB = "spec.template.spec"
-_VOLUME_KINDS = ("secret", "configMap", "emptyDir")
+_VOLUME_KINDS = ("secret", "configMap", "emptyDir", "hostPath")
 
 
 def check_job(body: Json) -> list[Cause]:

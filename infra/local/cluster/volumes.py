@@ -27,13 +27,17 @@ class Volumes:
         self._store = store
         self._folder = folder
         self._versions: dict[str, str] = {}
+        self._hosts: dict[str, Path] = {}
 
     def folder(self, name: str) -> Path:
-        return self._folder / name
+        return self._hosts.get(name, self._folder / name)
 
     def mount(self, pod: Json) -> None:
         """Creates or refreshes all of them; raises NotMounted for the first that cannot be."""
         for volume in cast(list[Json], pod["spec"].get("volumes") or []):
+            if "hostPath" in volume:
+                self._hosts[volume["name"]] = _host_folder(volume)
+                continue
             self.folder(volume["name"]).mkdir(mode=0o700, parents=True, exist_ok=True)
             if "secret" in volume:
                 self._project(pod, volume, "secrets", volume["secret"], "secretName")
@@ -42,10 +46,13 @@ class Volumes:
 
     def paths(self, container: Json) -> "Mounts":
         mounts = cast(list[Json], container.get("volumeMounts") or [])
-        return Mounts(
-            (each["mountPath"], self.folder(each["name"]) / each.get("subPath", ""))
-            for each in mounts
-        )
+        return Mounts((each["mountPath"], self._mounted(each)) for each in mounts)
+
+    def _mounted(self, mount: Json) -> Path:
+        folder = self.folder(mount["name"]) / mount.get("subPath", "")
+        if mount["name"] in self._hosts:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
 
     def _project(self, pod: Json, volume: Json, plural: str, source: Json, naming: str) -> None:
         key = Key(plural, pod["metadata"]["namespace"], source.get(naming, ""))
@@ -62,6 +69,19 @@ class Volumes:
         files = _files(read_data(plural, found), source, volume["name"])
         write_swapped(self.folder(volume["name"]), files)
         self._versions[volume["name"]] = version
+
+
+def _host_folder(volume: Json) -> Path:
+    source = volume["hostPath"]
+    folder = Path(source["path"])
+    if source.get("type") == "DirectoryOrCreate":
+        folder.mkdir(parents=True, exist_ok=True)
+    if source.get("type", "").startswith("Directory") and not folder.is_dir():
+        raise NotMounted(
+            f'MountVolume.SetUp failed for volume "{volume["name"]}" : '
+            f"hostPath type check failed: {folder} is not a directory"
+        )
+    return folder
 
 
 class Mounts:

@@ -141,7 +141,9 @@ def _seen(answer: httpx.Response) -> Any:
 
 
 def _without_secrets(data: Any, name: str = "") -> Any:
-    if name in ("token", "reason", "intervalSeconds", "partSize") or name.lower().endswith("url"):
+    if name in ("token", "reason", "intervalSeconds", "partSize", "scope") or name.lower().endswith(
+        "url"
+    ):
         return type(data).__name__
     if isinstance(data, list):
         return [_without_secrets(item) for item in data]

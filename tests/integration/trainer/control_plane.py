@@ -27,6 +27,8 @@ class ControlPlane:
     large: int = 64 * 1024 * 1024
     refused_addresses: int = 0
     slow_puts: bool = False
+    known: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """What is told of an object beside its address, by its uri."""
     heartbeats: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     events: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     dones: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -169,7 +171,7 @@ class ControlPlane:
         key = uri.removeprefix(self.bucket.uri(""))
         kind = "listUrl" if uri.endswith("/") else "url"
         address = self.bucket.list_address if uri.endswith("/") else self.bucket.get_address
-        return {"uri": uri, kind: address(key)}
+        return {"uri": uri, kind: address(key), **self.known.get(uri, {})}
 
     def take_half(self, request: BaseHTTPRequestHandler) -> None:
         """Takes the first half of a body, then nothing."""

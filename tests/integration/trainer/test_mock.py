@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eventrain_trainer.addresses import Addresses, Granted, TransferError
 from eventrain_trainer.callbacks import Callbacks, Reply, Verdict
+from eventrain_trainer.download import Download
 from eventrain_trainer.job_token import Token
 from eventrain_trainer.mock import ControlPlane
 from eventrain_trainer.mock.fault import CALLS
 from eventrain_trainer.mock.keys import KEYS, Keys
 from eventrain_trainer.new import make
-from eventrain_trainer.patience import Deadline
-from eventrain_trainer.transfer import Transfer, TransferError
+from eventrain_trainer.patience import Deadline, Patience
+from eventrain_trainer.transfer import Transfer
 from eventrain_trainer.wire import Wire
 
 from tests.processes import free_port
@@ -39,11 +41,15 @@ def say(control_plane: ControlPlane) -> Say:
     return beat
 
 
-def transfer(plane: ControlPlane) -> Transfer:
+def addresses(plane: ControlPlane) -> Addresses:
     environ = plane.environ()
-    wire = Wire(5)
-    callbacks = Callbacks(wire=wire, token=Token(environ["CALLBACK_TOKEN"]), source="/test")
-    return Transfer(callbacks=callbacks, addresses_url=environ["ADDRESSES_URL"], wire=wire)
+    token = Token(environ["CALLBACK_TOKEN"])
+    callbacks = Callbacks(wire=Wire(5), token=token, source="/test")
+    return Addresses(callbacks, environ["ADDRESSES_URL"])
+
+
+def transfer(plane: ControlPlane) -> Transfer:
+    return Transfer(addresses=addresses(plane), wire=Wire(5))
 
 
 class TestFaults:
@@ -121,12 +127,14 @@ class TestTheJob:
         control_plane.give_dataset(folder)
         found = transfer(control_plane)
 
-        (uri,) = found.listing(control_plane.dataset_uri, Deadline())
-        got = found.download(uri, tmp_path / "got.csv", Deadline())
+        (listed,) = found.listing(control_plane.dataset_uri, Deadline())
+        asked = addresses(control_plane)
+        granted = Granted(asked, listed.uri, asked.get([listed.uri])[0])
+        Download(Wire(5), granted, Patience(10)).into(tmp_path / "got.csv")
 
-        assert got.read_text() == "1,2\n"
+        assert (tmp_path / "got.csv").read_text() == "1,2\n"
         with pytest.raises(TransferError, match="422"):
-            found.download("s3://eventrain/elsewhere", tmp_path / "x", Deadline())
+            asked.get(["s3://eventrain/elsewhere"])
 
 
 class TestItsVoice:

@@ -10,9 +10,9 @@
 Outside a job the same lines print what they are told, so a script runs unchanged on a laptop.
 """
 
+from eventrain_trainer.addresses import TransferError
 from eventrain_trainer.port import Resumed
 from eventrain_trainer.run import Run
 from eventrain_trainer.start import start
-from eventrain_trainer.transfer import TransferError
 
 __all__ = ["Resumed", "Run", "TransferError", "start"]

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eventrain_trainer.addresses import TransferError
 from eventrain_trainer.metric import Point
 from eventrain_trainer.patience import BREATH
 from eventrain_trainer.port import End, Saved, Source
 from eventrain_trainer.spool import Spool
-from eventrain_trainer.transfer import TransferError
 
 SPOOL_BYTES = 8 * 1024 * 1024
 SEND_EVERY = 0.2

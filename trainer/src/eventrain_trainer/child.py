@@ -5,14 +5,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import NoReturn, TypeVar
 
 from eventrain_trainer.hub import Hub
 from eventrain_trainer.logs import Capture, LineChunks
 from eventrain_trainer.session import Session
+
+T = TypeVar("T")
 
 SHARE_OF_GRACE = 0.5
 PIPES_WAIT = 2.0
@@ -29,6 +33,10 @@ class StopAsked:
 
 
 News = SimpleQueue[Exited | StopAsked]
+
+
+class Stopped(Exception):
+    """Somebody asked for the end while there was no program yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,28 @@ class Watch:
             capture.close(PIPES_WAIT)
         return Ended(code, stopped, [line for one in captures for line in one.chunks.tail])
 
+    def wait_for(self, work: Callable[[], T]) -> T:
+        """What work of ours answers that may take long; a stop that is asked for ends the waiting.
+        Raises Stopped, and what the work raises."""
+        done: SimpleQueue[Callable[[], T]] = SimpleQueue()
+
+        def run() -> None:
+            try:
+                answer = work()
+            except BaseException as error:  # noqa: BLE001 raised where it is waited for
+                done.put(partial(_throw, error))
+            else:
+                done.put(lambda: answer)
+            self.news.put(Exited(0))
+
+        threading.Thread(target=run, name="eventrain-work", daemon=True).start()
+        match self.news.get():
+            case StopAsked(reason):
+                self.session.hurry(self.grace * 0.95)
+                raise Stopped(reason)
+            case Exited():
+                return done.get()()
+
     def _capture(self, child: subprocess.Popen[bytes]) -> list[Capture]:
         assert child.stdout is not None
         assert child.stderr is not None
@@ -100,6 +130,10 @@ class Watch:
         self.session.hurry(self.grace * 0.95)
         self.hub.tell_stop(reason)
         child.terminate()
+
+
+def _throw(error: BaseException) -> NoReturn:
+    raise error
 
 
 def _spawn(

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from eventrain_trainer.addresses import TransferError
 from eventrain_trainer.metric import Point
 from eventrain_trainer.port import End, Saved
 from eventrain_trainer.session import Session
 from eventrain_trainer.text import clean
-from eventrain_trainer.transfer import TransferError
 
 log = logging.getLogger("eventrain")
 LAST_WORDS = 5.0
@@ -37,6 +37,8 @@ class Hub:
         self._peers: list[socket.socket] = []
         self._readers: list[threading.Thread] = []
         self._stop = ""
+        self.spoken_to = False
+        """Whether a program has ever connected."""
         self._deeds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "observe": self._observe,
             "event": self._event,
@@ -73,6 +75,7 @@ class Hub:
                 return
             reader = threading.Thread(target=self._read, args=(peer,), daemon=True)
             with self._lock:
+                self.spoken_to = True
                 self._peers.append(peer)
                 self._readers.append(reader)
                 if self._stop:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eventrain_trainer import checkout, requirements
+from eventrain_trainer.addresses import TransferError
 from eventrain_trainer.archive import BadArchive, unpack
 from eventrain_trainer.child import Watch
+from eventrain_trainer.download import DigestError
 from eventrain_trainer.preparation import CannotPrepare
 from eventrain_trainer.session import Session
 from eventrain_trainer.settings import Code, Settings
-from eventrain_trainer.transfer import DigestError, TransferError
 
 OUTPUT = "OUTPUT_DIR"
 SHA256 = re.compile(r"^(sha256:)?[0-9a-f]{64}$")
@@ -71,7 +72,7 @@ def _fetch(
     if not SHA256.search(code.digest):
         raise CannotPrepare("the source has no sha256, so that nothing vouches for it")
     try:
-        unpack(session.fetch_code(code), target)
+        unpack(watch.wait_for(lambda: session.fetch_code(code)), target)
     except DigestError as error:
         raise CannotPrepare(f"the source was refused: {error}") from error
     except TransferError as error:

@@ -67,3 +67,20 @@ class Deadline:
             while (rest := min(until, self._at) - self._clock()) > 0:
                 self._moved.wait(rest)
         return not self.over
+
+
+class Patience:
+    """Lasts as long as something comes, and so many seconds beyond."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._since = clock()
+
+    def renew(self) -> None:
+        self._since = self._clock()
+
+    def pause(self, seconds: float) -> bool:
+        """Waits; False when it has come to its end."""
+        left = self._since + self._seconds - self._clock()
+        time.sleep(max(0.0, min(seconds, left)))
+        return self._since + self._seconds > self._clock()

@@ -196,6 +196,8 @@ class Run:
         numbers = {name: number(name, value) for name, value in (metrics or {}).items()}
         at_step = self._at.step if step is None else count(step)
         at_epoch = self._at.epoch if epoch is None else count(epoch)
+        if at_step is None and at_epoch is None:
+            at_step = self._at.position or None
         kept = self._staging.keep(found, copy=copy) if self._staging else found
         self._port.checkpoint(
             Saved(kept, found.name, stamp(kept), kept != found, at_step, at_epoch, numbers)
@@ -233,7 +235,10 @@ class Run:
         """The newest checkpoint of an earlier attempt; None where there is none that is whole."""
         known = self._config.checkpoint
         path = self._port.fetch("checkpoint") if known else None
-        return Resumed(path, known.step, known.epoch) if path and known else None
+        if path is None or known is None:
+            return None
+        self._at.go_on_from(known.step, known.epoch)
+        return Resumed(path, known.step, known.epoch)
 
     @_never_raises
     def finish(

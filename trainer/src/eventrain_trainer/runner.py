@@ -15,15 +15,19 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from eventrain_trainer import own_code
-from eventrain_trainer.child import Ended, News, StopAsked, Watch
+from eventrain_trainer.addresses import TransferError
+from eventrain_trainer.checkpoint_folder import FOLDER, RESUME, CheckpointFolder
+from eventrain_trainer.child import Ended, News, StopAsked, Stopped, Watch
 from eventrain_trainer.hub import Hub
 from eventrain_trainer.outcome import Ending, classify_exit
-from eventrain_trainer.port import End
+from eventrain_trainer.port import End, Saved
 from eventrain_trainer.preparation import CannotPrepare
 from eventrain_trainer.relay.relay import environ_of, open_relay
 from eventrain_trainer.session import Session
 from eventrain_trainer.settings import Settings
+from eventrain_trainer.staging import Staging
 from eventrain_trainer.start import RUNNER_SOCKET
+from eventrain_trainer.upload import stamp
 
 FRAMEWORK = re.compile(r"^[a-z][a-z0-9_]*$")
 STOPPED = 128 + signal.SIGTERM
@@ -64,6 +68,10 @@ def _ending(
             ended = _train(settings, command, {**environ, RUNNER_SOCKET: hub.path}, session, watch)
     except CannotPrepare as error:
         return error.ending
+    except Stopped as reason:
+        return Ending("failed", "transient", STOPPED, f"stopped: {reason}")
+    except TransferError as error:
+        return Ending("failed", "transient", 1, f"the checkpoint could not be fetched: {error}")
     except (CannotRun, OSError) as error:
         return Ending("failed", "user", 127, f"cannot run: {error}")
     return judge(ended.code, ended.stopped, ended.lines, session.end)
@@ -76,13 +84,48 @@ def _train(
     session: Session,
     watch: Watch,
 ) -> Ended:
-    code = settings.config.source
+    code, folder = settings.config.source, settings.work_dir.resolve() / "checkpoints"
+    if checkpoint := watch.wait_for(lambda: session.fetch("checkpoint")):
+        environ = {**environ, RESUME: str(checkpoint.resolve())}
+    environ = {**environ, FOLDER: str(folder)}
     if command or code is None:
-        return watch.run(program(command, settings.framework, settings.config.args), environ)
+        argv = program(command, settings.framework, settings.config.args)
+        return _run(argv, environ, None, folder, session, watch)
     theirs = own_code.prepare(code, settings, environ, session, watch)
-    ended = watch.run(theirs.argv, theirs.environ, theirs.cwd)
+    ended = _run(theirs.argv, theirs.environ, theirs.cwd, folder, session, watch)
     own_code.keep_output(own_code.output_of(settings), session)
     return ended
+
+
+def _run(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    cwd: Path | None,
+    folder: Path,
+    session: Session,
+    watch: Watch,
+) -> Ended:
+    """The program, and what it leaves in the folder of its checkpoints."""
+    staging = Staging(folder.parent / "staging" / "folder")
+
+    def save(path: Path) -> None:
+        kept, (step, epoch) = staging.keep(path, copy=False), session.whereabouts()
+        session.checkpoint(Saved(kept, path.name, stamp(kept), kept != path, step, epoch))
+
+    checkpoints = CheckpointFolder(folder, save)
+    checkpoints.open()
+    ended: Ended | None = None
+    try:
+        ended = watch.run(argv, environ, cwd)
+        return ended
+    finally:
+        checkpoints.close(whole=ended is not None and _left_whole(ended, watch))
+
+
+def _left_whole(ended: Ended, watch: Watch) -> bool:
+    """Whether the program came to its end by itself, so that what it wrote is closed. One that
+    speaks to us and is stopped may be thrown out of the middle of anything."""
+    return ended.code == 0 or (bool(ended.stopped) and ended.code > 0 and not watch.hub.spoken_to)
 
 
 def program(command: Sequence[str], framework: str, args: Sequence[str]) -> list[str]:

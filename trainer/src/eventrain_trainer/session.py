@@ -3,14 +3,16 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from eventrain_trainer.addresses import Addresses
 from eventrain_trainer.beat import Beat
 from eventrain_trainer.callbacks import Callbacks, Verdict
 from eventrain_trainer.courier import Courier
-from eventrain_trainer.fetch import Fetcher
+from eventrain_trainer.fetch import Fetcher, Voice
 from eventrain_trainer.job_token import Token
 from eventrain_trainer.left import Left
 from eventrain_trainer.metric import Point, on_wire
@@ -18,6 +20,7 @@ from eventrain_trainer.outcome import Ending
 from eventrain_trainer.patience import Backoff, Deadline
 from eventrain_trainer.port import End, Saved, Source
 from eventrain_trainer.result import compose_result
+from eventrain_trainer.resumption import Resumption
 from eventrain_trainer.settings import Code, Settings
 from eventrain_trainer.spool import LATEST_METRICS, Spool
 from eventrain_trainer.text import clean
@@ -26,6 +29,7 @@ from eventrain_trainer.upload import Task, Uploader
 from eventrain_trainer.wire import Wire
 
 log = logging.getLogger("eventrain")
+LOG = "eventrain"
 
 
 class Session:
@@ -46,10 +50,11 @@ class Session:
             source=f"/jobs/{settings.job_id}/attempts/{settings.attempt}",
             traceparent=settings.traceparent,
         )
-        self._transfer = Transfer(
-            callbacks=self._callbacks, addresses_url=settings.addresses_url, wire=wire
-        )
-        self._fetcher = Fetcher(settings, self._transfer, self.warn)
+        addresses = Addresses(self._callbacks, settings.addresses_url)
+        self._transfer = Transfer(addresses=addresses, wire=wire)
+        self._resumption = Resumption(settings.config.checkpoint, partial(self.event, kept=True))
+        voice = Voice(self.warn, self._say, self._note, self._resumption.went_on)
+        self._fetcher = Fetcher(settings, self._transfer, addresses, wire, voice)
         self._uploader = Uploader(self._transfer, self._uploads_end)
         self._spool = Spool(settings.spool_bytes)
         self._beat = Beat(
@@ -69,6 +74,8 @@ class Session:
         )
         self._left = Left(self.warn)
         self._mlflow_run_id = ""
+        self._lines = 0
+        self._reached: int | None = None
         self._end = End()
         self._concluded = threading.Lock()
 
@@ -89,6 +96,16 @@ class Session:
 
     def observe(self, latest: Mapping[str, Any], points: Sequence[Point]) -> None:
         self._spool.observe(latest, points)
+        if points:
+            self._reached = points[-1].step
+            self._resumption.note(points)
+
+    def whereabouts(self) -> tuple[int | None, int | None]:
+        """The step and the epoch that the training told last; the step of its points where it told
+        neither."""
+        latest = self._spool.latest()
+        step, epoch = latest.get("step"), latest.get("epoch")
+        return (self._reached if step is None and epoch is None else step), epoch
 
     def event(
         self, kind: str, payload: Mapping[str, Any], weight: int = 0, *, kept: bool = False
@@ -103,6 +120,19 @@ class Session:
     def warn(self, message: str) -> None:
         log.warning("%s", message)
         self._courier.put("warning", {"message": clean(message, 2000)})
+
+    def _say(self, line: str) -> None:
+        """A line of our own in the job's log."""
+        log.info("%s", line)
+        payload = {"stream": LOG, "offset": self._lines, "lines": [clean(line)]}
+        self._lines += 1
+        self._courier.put("log", payload)
+
+    def _note(self, message: str | None) -> None:
+        if message is None:
+            self._spool.forget("message")
+        else:
+            self._spool.observe({"message": message}, ())
 
     def checkpoint(self, saved: Saved) -> None:
         """The event follows the upload: what is half there was never saved."""
@@ -195,6 +225,7 @@ class Session:
         told = self._say_done(done)
         if not self.stale and (not told or self._left_over()):
             self._leave_result(done)
+        self._fetcher.close()
         return ending
 
     def _with_losses(self, ending: Ending) -> Ending:

@@ -22,6 +22,7 @@ class Checkpoint:
     size: int
     step: int | None = None
     epoch: int | None = None
+    attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ class Settings:
     upload_wait: float = 600.0
     grace: float = 60.0
     spool_bytes: int = 8 * 1024 * 1024
+    cache_dir: Path | None = None
+    cache_bytes: int = 50 * 1024**3
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -126,7 +129,9 @@ class Settings:
             total_epochs=total_epochs(environ),
             rank=rank(environ),
             **{name: float(environ[key]) for key, name in NUMBERS.items() if environ.get(key)},
-            **_spool_bytes(environ),
+            cache_dir=Path(environ["DATA_CACHE_DIR"]) if environ.get("DATA_CACHE_DIR") else None,
+            **_bytes(environ, "SPOOL_BYTES", "spool_bytes"),
+            **_bytes(environ, "DATA_CACHE_BYTES", "cache_bytes"),
         )
 
 
@@ -166,9 +171,9 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _spool_bytes(environ: Mapping[str, str]) -> dict[str, int]:
-    given = environ.get("SPOOL_BYTES", "")
-    return {"spool_bytes": int(given)} if _is_count(given) else {}
+def _bytes(environ: Mapping[str, str], name: str, field: str) -> dict[str, int]:
+    given = environ.get(name, "")
+    return {field: int(given)} if _is_count(given) else {}
 
 
 def _spec_hyperparameters(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,4 +202,5 @@ def _checkpoint(found: Any) -> Checkpoint | None:
         size=int(given.get("size") or 0),
         step=given.get("step"),
         epoch=given.get("epoch"),
+        attempt=given.get("attempt"),
     )

@@ -53,6 +53,11 @@ class Spool:
             while self._bytes > self._limit and self._count:
                 self._make_room()
 
+    def forget(self, name: str) -> None:
+        """The newest of this holds no more."""
+        with self._lock:
+            self._latest.pop(name, None)
+
     def latest(self) -> dict[str, Any]:
         """The newest of each value that is no metric: epoch, step, progress, message."""
         with self._lock:

@@ -1,11 +1,10 @@
-"""Bytes to and from S3 by presigned addresses only: a trainer holds no key.
+"""Bytes to S3 by presigned addresses only: a trainer holds no key.
 
 Addresses are asked for when they are needed and again for each new try, so that none is used
 past its hour. What is large goes up in parts. A digest, where one is known, is always checked.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,21 +13,14 @@ from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 from xml.etree import ElementTree
 
-from eventrain_trainer.callbacks import Callbacks, Verdict
+from eventrain_trainer.addresses import Addresses, TransferError
+from eventrain_trainer.download import digest
 from eventrain_trainer.patience import Backoff, Deadline
 from eventrain_trainer.wire import Answer, Unreachable, Wire
 
 TRIES_REFUSED = 5
 
 Outcome = TypeVar("Outcome")
-
-
-class TransferError(ConnectionError):
-    """A file could not be fetched or stored; another attempt may fare better."""
-
-
-class DigestError(TransferError):
-    """The bytes that came are not the bytes that were stored."""
 
 
 class Overwritten(TransferError):
@@ -41,6 +33,15 @@ class Stored:
     uri: str
     sha256: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object as a listing shows it."""
+
+    uri: str
+    size: int | None
+    etag: str
 
 
 class Hasher(Protocol):
@@ -64,33 +65,20 @@ class Slice:
 
 
 class Transfer:
-    def __init__(self, *, callbacks: Callbacks, addresses_url: str, wire: Wire) -> None:
-        self._callbacks, self._url, self._wire = callbacks, addresses_url, wire
+    def __init__(self, *, addresses: Addresses, wire: Wire) -> None:
+        self._addresses, self._wire = addresses, wire
 
     def upload(self, path: Path, key: Callable[[str], str], deadline: Deadline) -> Stored:
         """Returns once the whole file is stored under `key(its digest)`; raises TransferError."""
         size, sha256 = path.stat().st_size, digest(path)
         name = key(sha256)
         wanted = {"name": name, "size": size, "sha256": sha256}
-        uri = self._persist(deadline, lambda: self._put(path, wanted))
+        uri = self.persist(deadline, lambda: self._put(path, wanted))
         return Stored(name, uri, sha256, size)
 
-    def download(
-        self, uri: str, target: Path, deadline: Deadline, sha256: str | None = None
-    ) -> Path:
-        """The file appears under its name only when it is whole and its digest is right."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            self._persist(deadline, lambda: self._get(uri, part, sha256))
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-        return target
-
-    def listing(self, prefix: str, deadline: Deadline) -> list[str]:
-        """The S3 addresses below a prefix that ends in a slash."""
-        return self._persist(deadline, lambda: list(self._list(prefix)))
+    def listing(self, prefix: str, deadline: Deadline) -> list[Listed]:
+        """What lies below a prefix that ends in a slash."""
+        return self.persist(deadline, lambda: list(self._list(prefix)))
 
     def put_result(self, url: str, body: bytes) -> bool:
         try:
@@ -99,7 +87,7 @@ class Transfer:
             return False
         return answer.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
 
-    def _persist(self, deadline: Deadline, attempt: Callable[[], Outcome]) -> Outcome:
+    def persist(self, deadline: Deadline, attempt: Callable[[], Outcome]) -> Outcome:
         """Tries until it works, the deadline is over, or S3 has refused too often."""
         backoff, refusals = Backoff(0.5, 30.0), 0
         while True:
@@ -114,7 +102,7 @@ class Transfer:
                 raise TransferError(reason)
 
     def _put(self, path: Path, wanted: Mapping[str, Any]) -> str:
-        put = self._addresses(puts=[wanted])["puts"][0]
+        put = self._addresses.put(wanted)
         sent = hashlib.sha256()
         with path.open("rb") as file:
             if "createUrl" in put:
@@ -127,7 +115,7 @@ class Transfer:
         self, file: IO[bytes], wanted: Mapping[str, Any], create_url: str, sent: Hasher
     ) -> str:
         upload_id = _first_text(self._store("POST", create_url).body, "UploadId")
-        put = self._addresses(puts=[{**wanted, "uploadId": upload_id}])["puts"][0]
+        put = self._addresses.put({**wanted, "uploadId": upload_id})
         try:
             tags = [self._put_part(file, part, put, wanted["size"], sent) for part in put["parts"]]
             _vouch(sent, wanted)
@@ -173,48 +161,17 @@ class Transfer:
             raise _RefusedByStore(f"S3 answered {answer.status}")
         return answer
 
-    def _get(self, uri: str, part: Path, sha256: str | None) -> None:
-        got = self._addresses(gets=[uri])["gets"][0]
-        with part.open("wb") as sink:
-            answer = self._wire.stream(got["url"], sink)
-        if answer.status != HTTPStatus.OK:
-            raise _RefusedByStore(f"S3 answered {answer.status} for {uri}")
-        expected = sha256 or got.get("sha256")
-        if expected and digest(part) != expected:
-            raise DigestError(f"{uri} is not what was stored there: its digest differs")
-
-    def _list(self, prefix: str) -> Iterator[str]:
-        got = self._addresses(gets=[prefix])["gets"][0]
+    def _list(self, prefix: str) -> Iterator[Listed]:
+        got = self._addresses.get([prefix])[0]
         answer = self._wire.send("GET", got["listUrl"])
         if answer.status != HTTPStatus.OK:
             raise _RefusedByStore(f"S3 answered {answer.status} for {prefix}")
         if "true" in _texts(answer.body, "IsTruncated"):
             raise TransferError(f"more files lie below {prefix} than one listing holds: pack them")
         bucket = prefix.removeprefix("s3://").split("/", 1)[0]
-        for key in _texts(answer.body, "Key"):
-            yield f"s3://{bucket}/{key}"
-
-    def _addresses(
-        self,
-        *,
-        puts: Sequence[Mapping[str, Any]] = (),
-        gets: Sequence[str] = (),
-    ) -> Mapping[str, Any]:
-        reply = self._callbacks.post(self._url, {"puts": list(puts), "gets": list(gets)})
-        match reply.verdict:
-            case Verdict.OK:
-                return reply.data
-            case Verdict.LATER:
-                raise Unreachable(reply.message)
-            case Verdict.STALE:
-                raise TransferError("a newer attempt of this job runs")
-            case Verdict.REFUSED:
-                raise TransferError(f"no address was given: {reply.message}")
-
-
-def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        for entry in _entries(answer.body):
+            size = int(entry["Size"]) if entry.get("Size", "").isdigit() else None
+            yield Listed(f"s3://{bucket}/{entry['Key']}", size, entry.get("ETag", ""))
 
 
 class _RefusedByStore(Exception):
@@ -227,12 +184,24 @@ def _vouch(sent: Hasher, wanted: Mapping[str, Any]) -> None:
 
 
 def _texts(xml: bytes, tag: str) -> list[str]:
-    """S3's answers carry a namespace, and some servers' do not."""
+    return [node.text or "" for node in _nodes(xml) if _tag(node) == tag]
+
+
+def _nodes(xml: bytes) -> Iterator[ElementTree.Element]:
     try:
-        root = ElementTree.fromstring(xml)
+        return ElementTree.fromstring(xml).iter()
     except ElementTree.ParseError as error:
         raise Unreachable(f"S3 sent no XML: {error}") from error
-    return [found.text or "" for found in root.iter() if found.tag.rpartition("}")[2] == tag]
+
+
+def _tag(node: ElementTree.Element) -> str:
+    """S3's answers carry a namespace, and some servers' do not."""
+    return node.tag.rpartition("}")[2]
+
+
+def _entries(xml: bytes) -> list[dict[str, str]]:
+    found = [node for node in _nodes(xml) if _tag(node) == "Contents"]
+    return [{_tag(child): child.text or "" for child in node} for node in found]
 
 
 def _first_text(xml: bytes, tag: str) -> str:

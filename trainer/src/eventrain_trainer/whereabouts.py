@@ -20,6 +20,13 @@ class Whereabouts:
             return self.step
         return self.epoch if self.epoch is not None else self._calls
 
+    def go_on_from(self, step: int | None, epoch: int | None) -> None:
+        """What is told before the program says where it is lies where the checkpoint was saved."""
+        if epoch is None:
+            self._calls = step or 0
+        else:
+            self.step, self.epoch = step, epoch
+
     def take(self, named: dict[str, Any]) -> dict[str, Any]:
         """Takes `epoch` and `step` out of what was told, and says what is new of them."""
         self._calls += 1

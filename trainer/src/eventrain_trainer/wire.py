@@ -8,12 +8,13 @@ every few seconds needs. Redirects are not followed: a token goes where it was s
 import http
 import http.client
 import urllib.request
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Protocol
+from typing import Protocol
 
 ANSWER_LIMIT = 4 * 1024 * 1024
+BLOCK = 256 * 1024
 
 
 class Readable(Protocol):
@@ -61,18 +62,26 @@ class Wire:
         with self._opened(method, url, body, headers) as answer:
             return Answer(answer.status, dict(answer.headers), answer.read(ANSWER_LIMIT))
 
-    def stream(self, url: str, sink: IO[bytes]) -> Answer:
-        """GET, with the body of a 200 written into the sink; a body cut short is Unreachable."""
-        with self._opened("GET", url, None, None) as answer:
-            if answer.status != http.HTTPStatus.OK:
-                return Answer(answer.status, dict(answer.headers), answer.read(ANSWER_LIMIT))
+    def read(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        begin: Callable[[Answer], Callable[[bytes], object]],
+    ) -> Answer:
+        """GET, with the body of a 200 or 206 given to what `begin` answers, a block at a time; a
+        body cut short is Unreachable. The answer is without its body, unless that is an error."""
+        with self._opened("GET", url, None, headers) as answer:
+            head = Answer(answer.status, dict(answer.headers))
+            if head.status not in (http.HTTPStatus.OK, http.HTTPStatus.PARTIAL_CONTENT):
+                return Answer(head.status, head.headers, answer.read(ANSWER_LIMIT))
+            take, read = begin(head), 0
+            while block := answer.read(BLOCK):
+                read += len(block)
+                take(block)
             expected = answer.headers.get("Content-Length")
-            written = 0
-            while block := answer.read(1024 * 1024):
-                written += sink.write(block)
-            if expected is not None and written != int(expected):
-                raise Unreachable(f"the body broke off after {written} of {expected} bytes")
-            return Answer(answer.status, dict(answer.headers))
+            if expected is not None and read != int(expected):
+                raise Unreachable(f"the body broke off after {read} of {expected} bytes")
+            return head
 
     @contextmanager
     def _opened(

@@ -53,6 +53,7 @@ SECRET = {"secrets": {"KEY": MINE}}
 def trainee_of(resolved: dict[str, Any] | None = None, **request: Any) -> Trainee:
     return Trainee(
         job_id=JOB,
+        project_id=UUID(int=8),
         attempt=2,
         trace_id=TRACEPARENT.split("-")[1],
         traceparent=TRACEPARENT,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 LARGEST_BODY = 1 << 20
 LONGEST_KEY = 1024
 STRUCTURED = "application/cloudevents+json"
+SCOPE = "mock"
 WRITABLE = ("artifacts/", "checkpoints/")
 WHAT = ("heartbeat", "event", "addresses", "done")
 
@@ -151,7 +152,8 @@ class Callbacks:
         key = store.key(uri)
         if uri.endswith("/"):
             return {"uri": uri, "listUrl": store.list_address(key)}
-        return {"uri": uri, "url": store.get_address(key)}
+        found = {"uri": uri, "url": store.get_address(key), "scope": SCOPE}
+        return found | self._plane.known(uri)
 
     def _done(self, body: dict[str, Any], claims: Claims, _: str) -> tuple[Any, bool]:
         plane = self._plane

@@ -124,6 +124,11 @@ class ControlPlane:
         told = {payload["uri"] for payload in self.of_type("checkpoint_saved")}
         return {uri for uri in (self.dataset_uri, self.model_uri, *told) if uri}
 
+    def known(self, uri: str) -> dict[str, Any]:
+        """Digest and size of a checkpoint."""
+        told = [each for each in self.of_type("checkpoint_saved") if each["uri"] == uri]
+        return {name: told[-1][name] for name in ("sha256", "size")} if told else {}
+
     def give_dataset(self, path: Path) -> None:
         """A file, or a folder of files, as what the job learns from."""
         self.dataset_uri = self.store.add("datasets/mock", path)
