@@ -13,7 +13,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from common.settings import Database
 
-SCHEMA = "0009"
+SCHEMA = "0010"
 
 # How asyncpg says that an answer failed to come, or came from a connection that was cut.
 FAULTS = (
