@@ -16,7 +16,8 @@ from tests.postgres_server import CLONE
 
 GUIDE = CLONE / "docs" / "trainer-guide.md"
 BLOCK = re.compile(r"^```(sh|text)( another-terminal)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SET_UP = (".venv", ".venvs/trainer-sklearn", ".tools", ".cache")
+SET_UP = (".venv", ".tools")
+SKLEARN = Path(".venvs", "trainer-sklearn")
 STEP_SECONDS = 400
 
 
@@ -58,10 +59,22 @@ def clone(tmp_path: Path) -> Path:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, target / name)
             os.utime(target / name, (0, 0))
-    (target / ".venvs").mkdir()
     for name in SET_UP:
         (target / name).symlink_to(CLONE / name)
+    _lend_sklearn(target)
     return target
+
+
+def _lend_sklearn(clone: Path) -> None:
+    """The environment of this clone's scikit-learn, but with that clone's trainer in it."""
+    ours, theirs = CLONE / SKLEARN, clone / SKLEARN
+    python = ours / "bin" / "python"
+    subprocess.run([python, "-m", "venv", "--without-pip", theirs], check=True)
+    (site,) = theirs.glob("lib/python*/site-packages")
+    (lent,) = ours.glob("lib/python*/site-packages")
+    paths = [str(clone / "trainer" / "src"), f"import site; site.addsitedir({str(lent)!r})"]
+    (site / "lent.pth").write_text("\n".join(paths) + "\n")
+    shutil.copyfile(ours / ".made", theirs / ".made")
 
 
 class Terminals:
