@@ -74,6 +74,7 @@ def run(user: User, source: dict[str, Any]) -> dict[str, Any]:
     return user.wait(job["id"])
 
 
+@pytest.mark.timeout(300)
 class TestAFolderOfCode:
     def test_runs_with_what_it_requires_by_one_command(
         self, eventrain: Command, user: User, folder: Path, tmp_path: Path

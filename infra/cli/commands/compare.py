@@ -15,9 +15,9 @@ from infra.cli.session import Session, find_job
 @json_flag
 @click.pass_obj
 def compare(session: Session, jobs: tuple[str, ...], differing: bool) -> None:
-    """Put jobs side by side: parameters, resources, code, data, durations, metrics.
+    """Put jobs side by side.
 
-    What differs is marked; of two numbers, by how much the second is more or less.
+    Parameters, resources, code, data, durations, metrics. What differs is marked; of two numbers, by how much the second is more or less.
     """
     if len(jobs) < 2:
         raise UsageFault("Name two jobs or more.")

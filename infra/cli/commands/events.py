@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 @json_flag
 @click.pass_obj
 def events(session: Session, job_id: str, follow: bool, every: bool) -> None:
-    """Say what happened to a job: changes of its state, and what its trainer told.
+    """Say what happened to a job, or what happens.
 
-    With --follow, a line for each as it happens, those before first. With --json, each is an object.
+    Changes of its state, and what its trainer told. With --follow, a line for each as it happens,
+    those before first. With --json, each is an object.
     """
     with session.client() as client:
         found = find_job(client, job_id)

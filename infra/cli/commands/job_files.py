@@ -24,7 +24,12 @@ of_attempt = click.option("--attempt", type=click.IntRange(min=1), help="Of this
 
 @click.group(cls=Shelf, default="list")
 def artifacts() -> None:
-    """List and fetch the files that a job left: eventrain artifacts JOB."""
+    """List and fetch the files that a job left.
+
+    \b
+    eventrain artifacts JOB
+    eventrain artifacts download JOB model --to here
+    """
 
 
 @artifacts.command("list")
@@ -66,7 +71,12 @@ def download_artifacts(
 
 @click.group(cls=Shelf, default="list")
 def checkpoints() -> None:
-    """List and fetch a job's checkpoints: eventrain checkpoints JOB."""
+    """List and fetch a job's checkpoints.
+
+    \b
+    eventrain checkpoints JOB
+    eventrain checkpoints download JOB epoch-3.ckpt --to here
+    """
 
 
 @checkpoints.command("list")

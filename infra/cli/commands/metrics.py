@@ -42,7 +42,7 @@ def metrics(
     height: int,
     resolution: int,
 ) -> None:
-    """Show a job's metrics: the last value of each, its extremes, its course."""
+    """Show a job's metrics, or draw them."""
     session: Session = context.obj
     output = session.output
     given = context.get_parameter_source("resolution") is not click.core.ParameterSource.DEFAULT
