@@ -33,7 +33,7 @@ TRIED: dict[str, list[Any]] = {
     "precision": ["fp32", "bf16", "fp16", "int8"],
     "method": ["full", "lora", "qlora"],
     "lora_rank": [0, 4],
-    "image_size": [32, 40, 8],
+    "image_size": [32, 64, 72, 8],
     "scale": ["n", "x", "huge"],
     "seed": [0, -1, 2**32],
     "checkpoint_every": [0, 1],

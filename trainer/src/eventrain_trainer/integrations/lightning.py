@@ -5,9 +5,12 @@
     trainer.fit(module, ckpt_path=resume_path(run))
 
 What the module logs becomes metrics, one point of each an epoch; what it logs in validation a
-validation too. It saves every so many epochs, and at once when somebody asks to stop.
+validation too. It saves every so many epochs, and at once when somebody asks to stop. Lightning
+moves schedules by epoch on only after that: one by steps goes on exactly after a resume.
 """
 
+import signal
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,8 +48,13 @@ class EventrainCallback(Callback):
         self._before: dict[str, float] = {}
         self._of_validation: set[str] = set()
         self._validated = False
+        self._on_sigterm = signal.getsignal(signal.SIGTERM)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """On SIGTERM Lightning would break off with nothing saved: the run's handler, which was
+        there before Lightning's, lets this callback save."""
+        if callable(self._on_sigterm) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._on_sigterm)
         if trainer.is_global_zero:
             self._tell_start(trainer)
 

@@ -30,10 +30,15 @@ class Classifier(LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(self.parameters(), lr=self._wanted.learning_rate)
+        steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            optimizer, self._wanted.epochs, self._wanted.learning_rate / 20
+            optimizer, steps, self._wanted.learning_rate / 20
         )
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+        # By steps: one by epochs moves on only after the checkpoint of its epoch was written.
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
 
     def on_train_epoch_start(self) -> None:
         """What chance decides in an epoch depends on nothing before it, so that a training that
@@ -83,8 +88,10 @@ def loaders(data: Split, form: Form, parameters: Parameters) -> tuple[Any, Any]:
     order = EpochOrder(len(ours), parameters.seed)
     # Of one row alone no spread can be taken.
     short = len(ours) % parameters.batch_size == 1
-    train = DataLoader(ours, parameters.batch_size, sampler=order, drop_last=short)
-    return train, DataLoader(theirs, 1024)
+    # A loader draws a number whenever it begins, which is not to be one of the training's.
+    apart = torch.Generator()
+    train = DataLoader(ours, parameters.batch_size, sampler=order, drop_last=short, generator=apart)
+    return train, DataLoader(theirs, 1024, generator=apart)
 
 
 def _number(seed: int, epoch: int) -> int:

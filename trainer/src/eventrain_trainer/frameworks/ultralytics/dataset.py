@@ -14,7 +14,7 @@ from eventrain_trainer.frameworks import drawn
 from eventrain_trainer.frameworks.pictures import SUFFIXES
 from eventrain_trainer.frameworks.ultralytics.parameters import Parameters
 
-COUNT = 400
+COUNT = 240
 
 
 def prepare(given: Path | None, parameters: Parameters, folder: Path) -> Path:

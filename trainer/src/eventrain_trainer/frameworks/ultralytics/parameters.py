@@ -16,8 +16,8 @@ from eventrain_trainer.frameworks.parameters import (
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    epochs: int = 8
-    learning_rate: float = 0.003
+    epochs: int = 10
+    learning_rate: float = 0.002
     batch_size: int = 16
     architecture: str = "classify"
     image_size: int = 64
@@ -34,8 +34,8 @@ class Parameters:
 
 
 def _side(value: Any) -> int:
-    """The network halves a picture five times."""
-    if (side := whole(32, 2048)(value)) % 32:
+    """The network halves a picture five times, and of what is left it takes a spread."""
+    if (side := whole(64, 2048)(value)) % 32:
         raise ValueError(f"must be a multiple of 32, not {value!r}")
     return side
 

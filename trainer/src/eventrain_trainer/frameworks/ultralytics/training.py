@@ -87,6 +87,8 @@ def _asked(parameters: Parameters, work: Path) -> dict[str, Any]:
         "epochs": parameters.epochs,
         "imgsz": parameters.image_size,
         "batch": parameters.batch_size,
+        # Else it steps only when it has seen 64 pictures.
+        "nbs": parameters.batch_size,
         "lr0": parameters.learning_rate,
         "lrf": 0.05,
         "optimizer": "AdamW",
