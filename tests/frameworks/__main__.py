@@ -41,7 +41,9 @@ class Result:
     def verdict(self) -> str:
         if self.absent:
             return "not here"
-        fine = self.courses and all(course.learns for course in self.courses)
+        fine = all(course.learns for course in self.courses)
+        # An environment that no framework of ours lives in has only its tests to speak for it.
+        fine = fine and (self.courses or self.tests == "passed")
         failed = "FAILED" in (self.check, self.tests)
         return "trains" if fine and not failed else "FAILED"
 
@@ -75,8 +77,9 @@ def _try(name: str, bucket: Bucket, scratch: Path) -> Result:
     result = Result(name)
     _build(Recipe(CLONE, name), result)
     if not result.absent:
-        _train(result, bucket, scratch)
-        _check(result, scratch)
+        if (FRAMEWORKS / name).is_dir():
+            _train(result, bucket, scratch)
+            _check(result, scratch)
         _test(result)
     result.seconds = time.monotonic() - began
     print(f"== {name}: {result.verdict}, {result.seconds:.0f} s", flush=True)
