@@ -2604,25 +2604,39 @@ order by submitted_at desc, id desc
 limit $3;
 
 -- name: read_backlog
--- Attempts of which MLflow lacks something, since when, and what stood in the way last. Of a present
--- attempt its beat says whether there is more; one that is over waits until it is settled.
+-- Attempts of which MLflow lacks something, since when the first of it waits, and what stood in the
+-- way last. An attempt that is over waits until it is settled.
 select
     count(*) as attempts,
-    min(coalesce(mirrors.caught_up_at, work.created_at)) as since,
+    min(
+        coalesce(least(beat.at, told.at), attempts.ended_at, mirrors.caught_up_at, work.created_at)
+    ) as since,
     max(coalesce(mirrors.error, work.last_error)) as error
 from work
 left join mirrors using (job_id, attempt)
-join beats on beats.job_id = work.job_id
+join attempts using (job_id, attempt)
+left join lateral (
+    select received_at as at
+    from heartbeats
+    where
+        heartbeats.job_id = work.job_id
+        and heartbeats.attempt = work.attempt
+        and heartbeats.sequence > coalesce(mirrors.beat_sequence, -1)
+    order by sequence
+    limit 1
+) as beat on true
+left join lateral (
+    select received_at as at
+    from reports
+    where reports.job_id = work.job_id and number > coalesce(mirrors.report_number, 0)
+    order by number
+    limit 1
+) as told on true
 where
     work.kind = 'mirror'
     and work.state = 'due'
     and not coalesce(mirrors.settled, false)
-    and (
-        beats.attempt <> work.attempt
-        or not beats.open
-        or beats.sequence > coalesce(mirrors.beat_sequence, -1)
-        or beats.reported > coalesce(mirrors.report_number, 0)
-    );
+    and coalesce(beat.at, told.at, attempts.ended_at) is not null;
 
 -- name: count_registrations
 -- How registering stands with a target.

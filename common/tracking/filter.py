@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from common.errors import Invalid, Violation
+from common.tracking import name as names
 
 Status = Literal["running", "completed", "failed", "killed"]
 
@@ -227,7 +228,8 @@ def _status(text: str) -> str:
 
 
 def _rendered(term: Term) -> Iterator[str]:
-    name = f"{term.kind}s.{_rendered_key(term.key)}"
+    key = term.key if term.kind == "attribute" else names.key(term.key)
+    name = f"{term.kind}s.{_rendered_key(key)}"
     if term.number is not None:
         yield f"{name} {term.op} {_rendered_number(term)}"
     elif term.texts is None:
@@ -243,11 +245,7 @@ def _rendered(term: Term) -> Iterator[str]:
 
 
 def _rendered_key(key: str) -> str:
-    if _PLAIN_KEY.fullmatch(key):
-        return key
-    if "`" in key or "\\" in key:
-        raise Unsayable
-    return f"`{key}`"
+    return key if _PLAIN_KEY.fullmatch(key) else f"`{key}`"
 
 
 def _rendered_number(term: Term) -> str:

@@ -14,7 +14,7 @@ import asyncpg
 
 from common.postgres import statement
 from common.tracking import filter as language
-from common.tracking import run
+from common.tracking import name, run
 from common.tracking.filter import Term, Unsayable
 from common.tracking.mlflow import Mlflow, MlflowRefused, MlflowUnavailable
 from common.tracking.run import ExperimentRun, Row
@@ -178,12 +178,21 @@ def _merge(row: Row, told: Mapping[str, Any]) -> ExperimentRun:
         "trackingSystem": "mlflow",
         "trackingRunId": info["run_id"],
         "runName": info.get("run_name") or shown["runName"],
-        "parameters": shown["parameters"] | _pairs(told, "params"),
-        "metrics": shown["metrics"] | _pairs(told, "metrics"),
+        "parameters": _add(shown["parameters"], _pairs(told, "params")),
+        "metrics": _add(shown["metrics"], _pairs(told, "metrics")),
         "status": status if ended else shown["status"],
         "startTime": _instant(info.get("start_time")) or shown["startTime"],
         "endTime": (_instant(info.get("end_time")) if ended else None) or shown["endTime"],
     }
+
+
+def _add(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """Theirs count, under the names that ours have, for MLflow takes not every key; what only reads
+    otherwise, as every parameter is text there, stays ours."""
+    known = {name.key(key): key for key in ours}
+    added = {known.get(key, key): value for key, value in theirs.items()}
+    kept = {key for key in added if key in ours and name.param(ours[key]) == added[key]}
+    return {**ours, **{key: value for key, value in added.items() if key not in kept}}
 
 
 def _pairs(told: Mapping[str, Any], kind: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import Invalid
+from common.tracking import name
 from common.tracking.filter import MOST_TERMS, Term, Unsayable, parse, render
 
 
@@ -94,6 +95,7 @@ class TestRender:
             ("metric.loss<0.2", "metrics.loss < 0.2"),
             ("status = 'killed'", "attributes.status = 'KILLED'"),
             ("metrics.`eval/loss` > 1", "metrics.`eval/loss` > 1.0"),
+            ("metrics.`top@5` > 1", f"metrics.{name.key('top@5')} > 1.0"),
             ('params.a = "it\'s"', 'params.a = "it\'s"'),
             ("tags.a NOT IN ('x', 'y')", "tags.a != 'x' AND tags.a != 'y'"),
             ("tags.a IN ('x')", "tags.a = 'x'"),
@@ -110,12 +112,9 @@ class TestRender:
         with pytest.raises(Unsayable):
             render(parse(text))
 
-    @given(
-        st.text(min_size=1, max_size=20),
-        st.text(max_size=20),
-    )
+    @given(st.text(min_size=1, max_size=20), st.text(max_size=20))
     def test_is_read_as_what_it_says(self, key: str, text: str) -> None:
-        term = Term("param", key, "=", text=text)
+        term = Term("param", name.key(key), "=", text=text)
         try:
             said = render([term])
         except Unsayable:
