@@ -138,6 +138,21 @@ class TestJobSucceeded:
         await wake(client, await succeeded(pool, objects, "m", job_type="pretrain"))
         assert (await entries(pool))[0]["type"] == "base"
 
+    async def test_makes_one_of_own_code_that_names_no_model_where_it_left_one(
+        self, client: httpx.AsyncClient, pool: asyncpg.Pool, objects: Objects
+    ) -> None:
+        request = {"trainer": {"source": {"uri": "s3://b/code"}}, "outputModelName": None}
+        plain = await succeeded(pool, objects, "plot.png", request=request)
+        await wake(client, plain)
+        assert await entries(pool) == []
+        assert (await job_row(pool, plain))["status_reason"] is None
+        assert await work_state(pool, plain) == "done"
+
+        job_id = await succeeded(pool, objects, "model/a.bin", request=request)
+        await tell(pool, job_id, "model/a.bin", "model/a.bin")
+        await wake(client, job_id)
+        assert [entry["job_id"] for entry in await entries(pool)] == [job_id]
+
     async def test_does_nothing_where_the_job_wants_no_entry(
         self, client: httpx.AsyncClient, pool: asyncpg.Pool, objects: Objects
     ) -> None:
