@@ -13,8 +13,10 @@ import jsonschema
 import pytest
 import pytest_asyncio
 
+from common.jobs import report
 from common.jobs.state import Status, Trigger
 from common.jobs.transition import Intent
+from common.postgres import transaction
 from common.settings import Storage
 from common.storage.objects import Objects
 from common.tokens.keyring import KeyRing
@@ -53,6 +55,13 @@ async def succeeded(
         await objects.put_bytes(f"jobs/{job_id}/1/artifacts/{name}", name.encode())
     await apply(pool, Intent(job_id, 1, Trigger.SUCCEEDED, "done", done=done or DONE))
     return job_id
+
+
+async def tell(pool: asyncpg.Pool, job_id: UUID, name: str, below: str) -> None:
+    """As `done` does of an artifact that bears another name than its key."""
+    told = {"name": name, "uri": f"s3://eventrain/jobs/{job_id}/1/artifacts/{below}"}
+    async with transaction(pool) as connection:
+        await report.add_artifacts(connection, job_id, 1, [told], now=NOW)
 
 
 async def wake(client: httpx.AsyncClient, job_id: object) -> httpx.Response:
