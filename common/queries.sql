@@ -922,7 +922,9 @@ select
             where artifacts.job_id = jobs.id and artifacts.attempt = jobs.attempt
         ),
         '{}'
-    ) as digests
+    ) as digests,
+    jobs.request #>> '{trainer,source}' is not null
+    and jobs.request ->> 'outputModelName' is null as only_a_model
 from jobs
 join beats on beats.job_id = jobs.id
 join attempts on attempts.job_id = jobs.id and attempts.attempt = jobs.attempt

@@ -41,6 +41,8 @@ class Candidate:
     metrics: dict[str, Any] | None
     model_uri: str | None
     digests: dict[str, str | None]
+    only_a_model: bool
+    """Own code whose owner named no model: it is registered where it left one."""
 
     @property
     def type(self) -> str:

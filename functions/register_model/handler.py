@@ -91,9 +91,17 @@ async def register_due(job_id: UUID, *, deps: Deps) -> None:
         claimed = await work.claim(connection, "register", now=deps.now(), job_id=job_id)
     for item in claimed:
         try:
-            await register_model(item.job_id, Wish(), deps=deps)
+            await _register(item.job_id, deps)
         except Exception as wrong:  # noqa: BLE001 - each is told by a row
             await _put_off(item, wrong, deps)
+
+
+async def _register(job_id: UUID, deps: Deps) -> None:
+    job = await registration.find(deps.pool, job_id)
+    if job.only_a_model and job.model_uri is None:
+        await _settle(job, deps)
+        return
+    await register_model(job_id, Wish(), deps=deps)
 
 
 async def _put_off(item: Item, wrong: Exception, deps: Deps) -> None:

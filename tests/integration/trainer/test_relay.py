@@ -1,5 +1,6 @@
 """MLflow's own client in a program that the runner runs, against a control plane that misbehaves."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ from tests.integration.trainer.program import Program
 
 Start = Callable[..., Program]
 PATIENCE = 180
+
+pytestmark = pytest.mark.timeout(PATIENCE + 60)
 
 
 @pytest.fixture
@@ -241,3 +244,130 @@ class TestTheClient:
         assert left["model/MLmodel"]["uri"] == left[root + "MLmodel"]["uri"]
         assert merged(plane, "tags", main)["eventrain.registered_as"] == "lines"
         assert ops(plane, "inputs")[0]["datasets"][0]["dataset"]["name"] == "zeros"
+
+
+class TestFaults:
+    STEADY = """
+        import time, mlflow
+        with mlflow.start_run():
+            mlflow.log_param("lr", 0.1)
+            for step in range(60):
+                mlflow.log_metric("loss", step, step=step)
+                with mlflow.start_run(nested=True):
+                    mlflow.log_metrics({"score": step}, step=step)
+                mlflow.log_text(str(step), "last.txt")
+                print("step", step, flush=True)
+                time.sleep(0.05)
+    """
+
+    def test_a_control_plane_that_was_away_hears_all_in_order_and_once(
+        self, plane: ControlPlane, bucket: Bucket, start: Callable[..., Program]
+    ) -> None:
+        run = start(self.STEADY, DONE_WAIT_SECONDS="60")
+        plane.wait_for(lambda: plane.points, PATIENCE)
+        plane.mode = "away"
+        plane.wait_for(lambda: "step 30" in run.output, PATIENCE)
+        plane.mode = "up"
+
+        assert run.wait(PATIENCE) == 0, run.output
+        main = main_run(plane)
+        assert series(plane, "loss") == [(step, step) for step in range(60)]
+        scores = [m for each in ops(plane, "metrics") for m in each["metrics"]]
+        assert [(m[1], m[3]) for m in scores] == [(step, step) for step in range(60)]
+        children = [each["run"] for each in ops(plane, "run") if each["parent"] == main]
+        assert len(set(children)) == len(children) == 60
+        assert merged(plane, "params", main) == {"lr": "0.1"}
+        assert bucket.read(plane.key(f"artifacts/mlflow/{main}/last.txt")) == b"59"
+
+    def test_one_that_never_answers_is_waited_for_by_no_call(
+        self, plane: ControlPlane, bucket: Bucket, start: Callable[..., Program]
+    ) -> None:
+        plane.mode = "silent"
+        script = """
+            import time, mlflow
+            with mlflow.start_run():
+                mlflow.log_metric("first", 0)
+                began = time.monotonic()
+                for step in range(300):
+                    mlflow.log_metric("loss", step, step=step)
+                    mlflow.set_tag("at", step)
+                print("took", time.monotonic() - began, flush=True)
+        """
+        run = start(script, DONE_WAIT_SECONDS="3", CALLBACK_TIMEOUT_SECONDS="30")
+
+        assert run.wait(PATIENCE) == 0, run.output
+        took = float(run.output.partition("took ")[2].split()[0])
+        assert took < 25, "the calls waited for the control plane"
+        result = json.loads(bucket.read(plane.key("result.json")))
+        told = [
+            op for event in result["events"] if event["type"] == "mlflow"
+            for op in event["payload"]["ops"]
+        ]  # fmt: skip
+        tags = [op["tags"]["at"] for op in told if op["op"] == "tags" and "at" in op["tags"]]
+        assert tags[-1] == "299"
+        assert [op["status"] for op in told if op["op"] == "status"][-1] == "FINISHED"
+        points = [point for beat in result["heartbeats"] for point in beat.get("points", [])]
+        assert [p["step"] for p in points if p["name"] == "loss"][-1] == 299
+
+    @pytest.mark.parametrize(
+        ("ending", "status", "code"),
+        [("os._exit(3)", "FAILED", 3), ("time.sleep(1000)", "KILLED", 143)],
+    )
+    def test_runs_left_open_end_as_their_program_did(
+        self,
+        plane: ControlPlane,
+        start: Callable[..., Program],
+        ending: str,
+        status: str,
+        code: int,
+    ) -> None:
+        script = f"""
+            import os, time, mlflow
+            mlflow.start_run()
+            mlflow.log_metric("loss", 1)
+            print("begun", flush=True)
+            {ending}
+        """
+        run = start(script)
+        plane.wait_for(lambda: "begun" in run.output, PATIENCE)
+        if status == "KILLED":
+            run.terminate()
+
+        assert run.wait(PATIENCE) == code
+        assert [each["status"] for each in ops(plane, "status")] == [status]
+        assert ops(plane, "status")[0]["endTime"]
+        assert plane.dones[0]["mlflowRunId"] == main_run(plane)
+
+    def test_several_processes_and_threads_are_heard_at_once(
+        self, plane: ControlPlane, start: Callable[..., Program]
+    ) -> None:
+        script = """
+            import multiprocessing, mlflow
+
+            def train(parent, number):
+                client = mlflow.MlflowClient()
+                run = client.create_run("1", tags={"mlflow.parentRunId": parent})
+                for step in range(50):
+                    client.log_metric(run.info.run_id, "loss", number, step=step)
+                client.set_terminated(run.info.run_id)
+
+            if __name__ == "__main__":
+                with mlflow.start_run() as parent:
+                    mlflow.config.enable_async_logging()
+                    for step in range(200):
+                        mlflow.log_metric("main", step, step=step)
+                    several = multiprocessing.get_context("spawn")
+                    each = [several.Process(target=train, args=(parent.info.run_id, n))
+                            for n in range(2)]
+                    [one.start() for one in each]
+                    [one.join() for one in each]
+                    assert all(one.exitcode == 0 for one in each)
+        """
+        run = start(script)
+
+        assert run.wait(PATIENCE) == 0, run.output
+        assert sorted(series(plane, "main")) == [(step, step) for step in range(200)]
+        told: dict[str, list[int]] = {}
+        for each in ops(plane, "metrics"):
+            told.setdefault(each["run"], []).extend(m[3] for m in each["metrics"])
+        assert [sorted(steps) for steps in told.values()] == [list(range(50))] * 2

@@ -29,10 +29,8 @@ OF_A_FOLDER: Mapping[str, Any] = {
 
 
 def fill_in(request: dict[str, Any], folder: Path) -> None:
-    """What the folder's job is called, and that its model is registered where it has a name."""
+    """What the folder's job is called."""
     request.setdefault("name", folder.resolve().name or "own code")
-    if not request.get("outputModelName"):
-        request.setdefault("autoRegisterOutputModel", False)
 
 
 def bring(

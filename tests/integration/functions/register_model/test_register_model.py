@@ -13,8 +13,10 @@ import jsonschema
 import pytest
 import pytest_asyncio
 
+from common.jobs import report
 from common.jobs.state import Status, Trigger
 from common.jobs.transition import Intent
+from common.postgres import transaction
 from common.settings import Storage
 from common.storage.objects import Objects
 from common.tokens.keyring import KeyRing
@@ -53,6 +55,13 @@ async def succeeded(
         await objects.put_bytes(f"jobs/{job_id}/1/artifacts/{name}", name.encode())
     await apply(pool, Intent(job_id, 1, Trigger.SUCCEEDED, "done", done=done or DONE))
     return job_id
+
+
+async def tell(pool: asyncpg.Pool, job_id: UUID, name: str, below: str) -> None:
+    """As `done` does of an artifact that bears another name than its key."""
+    told = {"name": name, "uri": f"s3://eventrain/jobs/{job_id}/1/artifacts/{below}"}
+    async with transaction(pool) as connection:
+        await report.add_artifacts(connection, job_id, 1, [told], now=NOW)
 
 
 async def wake(client: httpx.AsyncClient, job_id: object) -> httpx.Response:
@@ -137,6 +146,21 @@ class TestJobSucceeded:
     ) -> None:
         await wake(client, await succeeded(pool, objects, "m", job_type="pretrain"))
         assert (await entries(pool))[0]["type"] == "base"
+
+    async def test_makes_one_of_own_code_that_names_no_model_where_it_left_one(
+        self, client: httpx.AsyncClient, pool: asyncpg.Pool, objects: Objects
+    ) -> None:
+        request = {"trainer": {"source": {"uri": "s3://b/code"}}, "outputModelName": None}
+        plain = await succeeded(pool, objects, "plot.png", request=request)
+        await wake(client, plain)
+        assert await entries(pool) == []
+        assert (await job_row(pool, plain))["status_reason"] is None
+        assert await work_state(pool, plain) == "done"
+
+        job_id = await succeeded(pool, objects, "model/a.bin", request=request)
+        await tell(pool, job_id, "model/a.bin", "model/a.bin")
+        await wake(client, job_id)
+        assert [entry["job_id"] for entry in await entries(pool)] == [job_id]
 
     async def test_does_nothing_where_the_job_wants_no_entry(
         self, client: httpx.AsyncClient, pool: asyncpg.Pool, objects: Objects
