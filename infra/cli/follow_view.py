@@ -85,10 +85,21 @@ def _as_picture(updates: Iterable[Update], output: Output) -> Job:
         for update in updates:
             job = update.job
             for point in update.points:
-                courses.setdefault(point["name"], deque(maxlen=COURSE)).append(point)
+                lengthen(courses.setdefault(point["name"], deque(maxlen=COURSE)), point)
             notice = f"{update.silence} Trying again." if update.silence else ""
             live.update(_picture(job, courses, notice))
     return ended(job)
+
+
+def lengthen(course: deque[Point], point: Point) -> None:
+    """What an earlier attempt told beyond the place where this one goes on is made anew."""
+    step = point["step"]
+    while course and step is not None and course[-1]["attempt"] < point["attempt"]:
+        told = course[-1]["step"]
+        if told is not None and told < step:
+            break
+        course.pop()
+    course.append(point)
 
 
 def _picture(job: Job | None, courses: dict[str, deque[Point]], notice: str) -> RenderableType:

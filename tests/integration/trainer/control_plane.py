@@ -157,14 +157,17 @@ class ControlPlane:
         assert self.bucket
         key = self.key(wanted["name"])
         found = {"name": wanted["name"], "uri": self.bucket.uri(key)}
-        if self.slow_puts:
+        if self.slow_puts and wanted["size"] <= self.large:
             return {**found, "url": f"{self.url}/slow/{wanted['name']}"}
         if self.refused_addresses:
             self.refused_addresses -= 1
             return {**found, "url": self.bucket.forged_address(key)}
         if wanted["size"] <= self.large:
             return {**found, "url": self.bucket.put_address(key)}
-        return {**found, **self.bucket.parts(key, wanted, self.part_size)}
+        whole = {**found, **self.bucket.parts(key, wanted, self.part_size)}
+        if self.slow_puts and "parts" in whole:
+            whole["parts"][1]["url"] = f"{self.url}/slow/{wanted['name']}"
+        return whole
 
     def _get(self, uri: str) -> dict[str, Any]:
         assert self.bucket

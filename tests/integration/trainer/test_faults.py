@@ -255,6 +255,25 @@ class TestTransfers:
         assert plane.newest_checkpoint() is None
         assert bucket.keys(plane.key("checkpoints")) == []
 
+    def test_a_kill_in_the_middle_of_a_part_leaves_no_checkpoint(
+        self, plane: ControlPlane, bucket: Bucket, program: Start
+    ) -> None:
+        plane.slow_puts, plane.large = True, 6_000_000
+        script = """
+            import time
+            import eventrain_trainer as et
+            run = et.start()
+            (run.work_dir / "big.bin").write_bytes(bytes(12_000_000))
+            run.checkpoint(run.work_dir / "big.bin", epoch=3)
+            time.sleep(1000)
+        """
+        run = program(script, **plane.environ(CALLBACK_TIMEOUT_SECONDS="30"))
+        plane.wait_for(plane.half_put.is_set)
+        run.kill()
+
+        assert plane.newest_checkpoint() is None
+        assert bucket.keys(plane.key("checkpoints")) == []
+
     @pytest.mark.parametrize(("torn", "expected"), [(False, "True"), (True, "False")])
     def test_goes_on_only_from_a_checkpoint_that_is_whole(
         self, plane: ControlPlane, bucket: Bucket, program: Start, torn: bool, expected: str

@@ -299,7 +299,8 @@ class TestLaunch:
         job_id = await make(pool)
         await pool.execute(
             "insert into checkpoints (id, job_id, attempt, number, name, uri, sha256, size, "
-            "created_at) values (gen_random_uuid(), $1, 1, 1, 'a', 's3://b/a', $2, 5, now())",
+            "epoch, created_at)"
+            " values (gen_random_uuid(), $1, 1, 1, 'a', 's3://b/a', $2, 5, 3, now())",
             job_id,
             "0" * 64,
         )
@@ -309,6 +310,9 @@ class TestLaunch:
         assert job
         env = job["spec"]["template"]["spec"]["containers"][0]["env"]
         assert {"name": "CHECKPOINT_URI", "value": "s3://b/a"} in env
+        noted = "select resumed_from from attempts where job_id = $1 and attempt = 2"
+        went_on = {"attempt": 1, "step": None, "epoch": 3}
+        assert await pool.fetchval(noted, job_id) == went_on
 
     @pytest.mark.parametrize("status", [Status.CANCELLED, Status.RUNNING])
     async def test_leaves_a_job_alone_that_does_not_wait_for_it(
