@@ -10,6 +10,7 @@ from eventrain_trainer.mock.answer import conflict, stale
 TERMINAL = ("succeeded", "failed", "cancelled")
 ID = "0b6f3c52-3a55-4e4c-9d1c-2f0f3a5d7c11"
 PROJECT = "11111111-1111-4111-8111-111111111111"
+TRAINER = {"framework": None, "image": None, "entrypoint": None, "args": [], "source": None}
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
@@ -105,6 +106,9 @@ class Job:
             "maxRetries": self.max_retries,
             "useGpu": False,
             "resourceProfile": {},
+            "hyperparameters": {},
+            "trainJobSpec": None,
+            "trainer": TRAINER,
             "experimentUrl": None,
             "outputModelName": self.name,
             "outputModelVersion": "1",
