@@ -13,7 +13,7 @@ from tests.functional.test_journey import REGISTERED, has_learnt, is_registered
 from tests.functional.user import User
 from tests.processes import free_port
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 EPOCHS = 32
 AWAY = 6.0
 
@@ -30,7 +30,7 @@ def test_loses_no_figure(up: Up) -> None:
     learning = {"epochs": EPOCHS, "epoch_seconds": 0.6, "checkpoint_every": 4}
     before = User.of_home(up.home)
     job_id = before.submit(hyperparameters=learning)["id"]
-    before.wait(job_id, has_learnt)
+    before.wait(job_id, has_learnt, seconds=180)
     before.close()
 
     up.kill()
@@ -44,7 +44,7 @@ def test_loses_no_figure(up: Up) -> None:
     up.start()
 
     after = User.of_home(up.home)
-    job = after.wait(job_id, is_registered, seconds=120)
+    job = after.wait(job_id, is_registered, seconds=180)
     assert (job["status"], job["attempt"]) == ("succeeded", 1)
     assert after.timeline(job_id) == REGISTERED
     points = after.pages(f"/training/jobs/{job_id}/points", "points")

@@ -4,10 +4,13 @@ what was measured goes on without gap or overlap."""
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.functional.test_journey import is_registered
 from tests.functional.user import User
 from tests.functional.world import World
+
+pytestmark = pytest.mark.timeout(600)
 
 EPOCHS = 6
 LEARNING = {"epochs": EPOCHS, "epoch_seconds": 2.0, "checkpoint_every": 1}
@@ -25,7 +28,11 @@ def until_saved(user: User, job_id: str, epoch: int) -> None:
     def is_saved(_: dict[str, Any]) -> bool:
         return epoch in [saved["epoch"] for saved in checkpoints(user, job_id)]
 
-    user.wait(job_id, is_saved)
+    user.wait(job_id, is_saved, seconds=180)
+
+
+def has_two_epochs(job: dict[str, Any]) -> bool:
+    return ((job["reported"] or {}).get("epoch") or 0) >= 2
 
 
 def losses(user: User, job_id: str, query: str = "") -> list[tuple[int, int]]:
@@ -48,7 +55,7 @@ def check_thread(user: User, job_id: str) -> int:
 
 
 def end(user: User, job_id: str) -> dict[str, Any]:
-    job = user.wait(job_id, is_registered, seconds=120)
+    job = user.wait(job_id, is_registered, seconds=180)
     assert (job["status"], job["attempt"]) == ("succeeded", 2)
     return job
 
@@ -79,7 +86,7 @@ class TestKill:
 class TestPreemption:
     def test_saves_within_its_grace_and_costs_no_retry(self, user: User, world: World) -> None:
         job_id = submit(user, checkpoint_every=100, epoch_seconds=3.0)
-        user.wait(job_id, lambda job: (job["reported"] or {}).get("epoch") == 2)
+        user.wait(job_id, has_two_epochs, seconds=180)
 
         world.preempt(job_id)
         job = end(user, job_id)

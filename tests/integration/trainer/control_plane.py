@@ -164,7 +164,7 @@ class ControlPlane:
             return {**found, "url": self.bucket.forged_address(key)}
         if wanted["size"] <= self.large:
             return {**found, "url": self.bucket.put_address(key)}
-        whole = {**found, **self.bucket.parts(key, wanted, self.part_size)}
+        whole: dict[str, Any] = {**found, **self.bucket.parts(key, wanted, self.part_size)}
         if self.slow_puts and "parts" in whole:
             whole["parts"][1]["url"] = f"{self.url}/slow/{wanted['name']}"
         return whole
