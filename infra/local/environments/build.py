@@ -22,8 +22,8 @@ Say = Callable[[str], None]
 DOWNLOADING = re.compile(r"Downloading (\S+) \((.+)\)")
 COUNTED = re.compile(r"(Resolved|Prepared) (\d+) packages?")
 STEPS = {
-    "Resolved": "fetching {} packages",
-    "Prepared": "installing {} packages",
+    "Resolved": "fetching {}",
+    "Prepared": "installing {}",
 }
 
 
@@ -124,7 +124,8 @@ def step_in(line: str) -> str | None:
         size = found[2].replace("MiB", " MB").replace("GiB", " GB").replace("KiB", " kB")
         return f"downloading {found[1]} ({size})"
     if found := COUNTED.search(line):
-        return STEPS[found[1]].format(found[2])
+        packages = "1 package" if found[2] == "1" else f"{found[2]} packages"
+        return STEPS[found[1]].format(packages)
     return None
 
 

@@ -65,13 +65,16 @@ class Recipe:
         return [*project["dependencies"], *project["optional-dependencies"][self.name]]
 
     @property
+    def manifest(self) -> Path:
+        frameworks = self.clone / "trainer" / "src" / "eventrain_trainer" / "frameworks"
+        return frameworks / self.name / "manifest.yaml"
+
+    @property
     def imports(self) -> Sequence[str]:
         """The modules without which it is not whole."""
-        frameworks = self.clone / "trainer" / "src" / "eventrain_trainer" / "frameworks"
-        manifest = frameworks / self.name / "manifest.yaml"
-        if not manifest.is_file():
+        if not self.manifest.is_file():
             return ["eventrain_trainer"]
-        told = cast("dict[str, Any]", yaml.safe_load(manifest.read_text(encoding="utf-8")))
+        told = cast("dict[str, Any]", yaml.safe_load(self.manifest.read_text(encoding="utf-8")))
         return ["eventrain_trainer", *told.get("imports", ())]
 
     @property

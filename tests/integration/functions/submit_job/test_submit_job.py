@@ -141,7 +141,7 @@ class TestSubmitJob:
         job = await submit(client, trainJobSpec=spec)
         resolved = (await stored(pool, job["id"]))["resolved"]
         assert (resolved["framework"], resolved["image"]) == (
-            *("transformers", "eventrain/trainer-transformers:0.1.0"),
+            *("transformers", "eventrain/trainer-transformers-cuda:0.1.0"),
         )
 
 

@@ -11,7 +11,7 @@ class TestStepIn:
         [
             ("Downloading torch (180.3MiB)", "downloading torch (180.3 MB)"),
             ("Resolved 62 packages in 2.08s", "fetching 62 packages"),
-            ("Prepared 1 package in 18.58s", "installing 1 packages"),
+            ("Prepared 1 package in 18.58s", "installing 1 package"),
             (" + torch==2.13.0", None),
         ],
     )
