@@ -138,10 +138,10 @@ class TestSubmitJob:
         self, client: httpx.AsyncClient, pool: asyncpg.Pool
     ) -> None:
         spec = {"job_type": "SFT", "model_family": "llama", "base_model_ref": "llama-3-8b"}
-        job = await submit(client, trainJobSpec=spec)
+        job = await submit(client, trainJobSpec=spec, hyperparameters={"architecture": "llama"})
         resolved = (await stored(pool, job["id"]))["resolved"]
         assert (resolved["framework"], resolved["image"]) == (
-            *("transformers", "eventrain/trainer-transformers-cuda:0.1.0"),
+            *("transformers", "eventrain/trainer-transformers:0.1.0"),
         )
 
 
