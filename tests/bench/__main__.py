@@ -16,6 +16,7 @@ BENCHES = (
     "contest",
     "steady",
     "sdk",
+    "relay",
     "idle",
     "cold",
     "lists",
