@@ -24,6 +24,7 @@ BENCHES = (
     "tick",
     "watchers",
     "points",
+    "tracking",
 )
 VERDICTS = ("reached", "MISSED")
 
