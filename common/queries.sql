@@ -2607,7 +2607,7 @@ limit $3;
 
 -- name: read_backlog
 -- Attempts of which MLflow lacks something, since when the first of it waits, and what stood in the
--- way last. An attempt that is over waits until it is settled.
+-- way last. An attempt that is over waits until its end is carried too.
 select
     count(*) as attempts,
     min(
@@ -2638,7 +2638,10 @@ where
     work.kind = 'mirror'
     and work.state = 'due'
     and not coalesce(mirrors.settled, false)
-    and coalesce(beat.at, told.at, attempts.ended_at) is not null;
+    and (
+        coalesce(beat.at, told.at) is not null
+        or attempts.ended_at is not null and not coalesce(mirrors.detail ? 'ended', false)
+    );
 
 -- name: count_registrations
 -- How registering stands with a target.

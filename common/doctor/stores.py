@@ -16,6 +16,7 @@ from common.sync.tick import LEASE
 
 # So many ticks may be missed before it is an illness and not a hiccup.
 LATE = 10
+UNCARRIED = timedelta(minutes=10)
 PATIENCE = 8.0
 PROBES = "doctor"
 
@@ -53,6 +54,27 @@ async def look_at_ticks(pool: asyncpg.Pool, interval: timedelta, now: datetime) 
     if age <= allowed:
         return Finding("ticks", seen)
     return Finding("ticks", seen, "The last complete tick is too old.", todo)
+
+
+async def look_at_mlflow(pool: asyncpg.Pool, url: str | None, now: datetime) -> Finding:
+    """Whether MLflow has what it is to have; that it is off is no illness."""
+    if url is None:
+        return Finding("mlflow", "MLflow is off: no MLFLOW_TRACKING_URI is set.")
+    try:
+        waiting = await pool.fetchrow(statement("read_backlog"))
+    except FAULTS as wrong:
+        return _no_database("mlflow", wrong)
+    assert waiting is not None
+    seen = f"Of {waiting['attempts']} attempts {url} has not heard all yet."
+    since: datetime | None = waiting["since"]
+    if since is None or now - since <= UNCARRIED:
+        return Finding("mlflow", seen)
+    return Finding(
+        "mlflow",
+        f"{seen} The last try: {waiting['error'] or 'none'}.",
+        wrong=f"Something waits for MLflow since {since:%F %T} UTC.",
+        todo="Nothing is lost and nobody waits; see whether MLflow runs (docs/runbook.md).",
+    )
 
 
 async def look_at_bucket(objects: Objects, bucket: str) -> Finding:

@@ -15,7 +15,7 @@ from common.access.settings import Access
 from common.doctor.settings import Home, Ticks
 from common.launch import access
 from common.launch.cluster import Cluster, open_cluster
-from common.settings import Database, SettingsError, Storage, load
+from common.settings import Database, SettingsError, Storage, Tracking, load
 from common.storage.objects import Objects, open_objects
 from functions.doctor import schema
 from functions.doctor.handler import doctor
@@ -33,6 +33,7 @@ class State:
 def create_app(environ: Mapping[str, str]) -> FastAPI:
     """The function as an ASGI application. Raises SettingsError."""
     database, storage, home, ticks, entry = load(environ, Database, Storage, Home, Ticks, Access)
+    (tracking,) = load(environ, Tracking)
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[State]:
@@ -45,12 +46,12 @@ def create_app(environ: Mapping[str, str]) -> FastAPI:
         title="doctor",
         lifespan=lifespan,
         ready=_always,
-        routers=[_routes(storage, ticks)],
+        routers=[_routes(storage, ticks, tracking)],
         gate=lambda: open_gate(entry),
     )
 
 
-def _routes(storage: Storage, ticks: Ticks) -> APIRouter:
+def _routes(storage: Storage, ticks: Ticks, tracking: Tracking) -> APIRouter:
     routes = web.router()
 
     @routes.get(
@@ -67,6 +68,7 @@ def _routes(storage: Storage, ticks: Ticks) -> APIRouter:
             bucket=storage.bucket,
             cluster=state.cluster,
             interval=ticks.interval,
+            mlflow=tracking.url,
             now=datetime.now(UTC),
         )
         return web.ok(found)

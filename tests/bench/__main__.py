@@ -25,6 +25,7 @@ BENCHES = (
     "tick",
     "watchers",
     "points",
+    "tracking",
 )
 VERDICTS = ("reached", "MISSED")
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -19,9 +19,10 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 class Up:
     """A stack in a process of its own. `home` may be used again after it has ended."""
 
-    def __init__(self, home: Path, port: int = 0) -> None:
+    def __init__(self, home: Path, port: int = 0, options: Sequence[str] = ()) -> None:
         self.home = home
         self._port = port
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, seconds: float = 60) -> None:
@@ -31,7 +32,7 @@ class Up:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "infra.cli", "up"),
-                    *("--port", str(self._port), "--home", str(self.home)),
+                    *("--port", str(self._port), "--home", str(self.home), *self._options),
                 ],
                 cwd=CLONE,
                 env={**os.environ, "EVENTRAIN_HOME": str(self.home)},

@@ -70,7 +70,7 @@ class TestDoctor:
         await note_tick(pool, datetime.now(UTC))
         async with function() as client:
             found = await found_by(client)
-        well = dict.fromkeys(("schema", "ticks", "bucket", "dead letters"))
+        well = dict.fromkeys(("schema", "ticks", "bucket", "dead letters", "mlflow"))
         assert found == well | {"triggers": "The Triggers cannot be seen."}
         assert await keys(objects, "doctor/") == []
 
