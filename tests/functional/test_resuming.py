@@ -84,7 +84,7 @@ class TestKill:
 
 
 class TestPreemption:
-    def test_saves_within_its_grace_and_costs_no_retry(self, user: User, world: World) -> None:
+    def test_saves_within_its_grace_and_goes_on_from_there(self, user: User, world: World) -> None:
         job_id = submit(user, checkpoint_every=100, epoch_seconds=3.0)
         user.wait(job_id, has_two_epochs, seconds=180)
 
