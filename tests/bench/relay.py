@@ -101,7 +101,7 @@ def _server(folder: str) -> Generator[str]:
 
 
 def _wait(url: str) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while True:
         try:
             with urllib.request.urlopen(url, timeout=2):
