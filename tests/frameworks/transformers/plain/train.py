@@ -1,6 +1,7 @@
 """A program as its author wrote it: Trainer, which reports to MLflow. Nothing of ours is imported."""
 
 import os
+import tempfile
 
 os.environ.setdefault("HF_MLFLOW_LOG_ARTIFACTS", "1")
 
@@ -40,13 +41,14 @@ def make_tokenizer():
     return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>", pad_token="<pad>")
 
 
+folder = tempfile.mkdtemp()
 tokenizer = make_tokenizer()
 lines = Lines(tokenizer)
 config = GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=1, n_head=2, n_positions=16)
 trainer = Trainer(
     model=GPT2LMHeadModel(config),
     args=TrainingArguments(
-        output_dir="out",
+        output_dir=f"{folder}/out",
         num_train_epochs=4,
         learning_rate=1e-2,
         per_device_train_batch_size=16,
@@ -61,5 +63,5 @@ trainer = Trainer(
     processing_class=tokenizer,
 )
 trainer.train()
-trainer.save_model("final")
-mlflow.log_artifacts("final", "final")
+trainer.save_model(f"{folder}/final")
+mlflow.log_artifacts(f"{folder}/final", "final")
