@@ -105,11 +105,13 @@ class _Pipe(asyncio.Protocol):
         self._answer: asyncio.Future[Answer] | None = None
         self._headers: list[tuple[bytes, bytes]] = []
         self._parts: list[bytes] = []
+        self._until_closed = False
 
     async def ask(self, asked: bytes) -> Answer:
         self._parser = httptools.HttpResponseParser(self)
         self._answer = asyncio.get_running_loop().create_future()
         self._headers, self._parts, self.heard = [], [], False
+        self._until_closed = False
         self._transport.write(asked)
         return await self._answer
 
@@ -130,10 +132,17 @@ class _Pipe(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
+        if exc is None and self._until_closed:
+            self.on_message_complete()
         self._fail("the connection was lost")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """An answer that does not say how long it is ends with its connection."""
+        names = {name.lower() for name, _ in self._headers}
+        self._until_closed = not names & {b"content-length", b"transfer-encoding"}
 
     def on_body(self, body: bytes) -> None:
         self._parts.append(body)

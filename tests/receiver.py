@@ -62,6 +62,12 @@ class Receiver:
         return f"{scheme}://{host}:{self.port}/hook"
 
 
+class Listening(ThreadingHTTPServer):
+    """As many may knock at once as the senders of a test are."""
+
+    request_queue_size = 128
+
+
 @contextlib.contextmanager
 def receiving(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Receiver]:
     """A receiver that listens on loopback."""
@@ -78,7 +84,7 @@ def receiving(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Rece
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = Listening(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)

@@ -15,7 +15,7 @@ from tests.processes import running_function
 FUNCTIONS = sorted(path.parent.name for path in CLONE.glob("functions/*/app.py"))
 EVENT = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/x", "ce-type": "nothing.known.v1"}
 JSON = {"content-type": "application/json"}
-CONSUMERS = ("launch_job", "status_sync", "register_model", "dead_letter", "notify")
+CONSUMERS = ("launch_job", "status_sync", "register_model", "dead_letter", "notify", "mirror_run")
 BODIES: dict[str, bytes] = {
     "broken JSON": b"{",
     "another kind of JSON": b"[1, 2]",

@@ -21,7 +21,7 @@ from tests.keys import SECRET, job_token_for, now_utc
 from tests.postgres_server import CLONE, Database
 from tests.processes import running_function
 
-CONSUMERS = {"launch_job", "status_sync", "notify"}
+CONSUMERS = {"launch_job", "mirror_run", "status_sync", "notify"}
 FUNCTIONS = sorted({path.parent.name for path in CLONE.glob("functions/*/app.py")} - CONSUMERS)
 HOT = ("heartbeat", "event", "done")
 EXAMPLES = 25

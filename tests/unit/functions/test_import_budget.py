@@ -17,7 +17,7 @@ BUDGETS = {
     "heartbeat": 340,
     "event": 340,
     "done": 365,
-    "live": 340,
+    "live": 345,
     "gpu_types": 680,
     "jobs": 715,
     "history": 720,
@@ -37,6 +37,7 @@ BUDGETS = {
     "launch_job": 805,
     "status_sync": 830,
     "notify": 760,
+    "mirror_run": 760,
     "webhooks": 730,
 }
 # Imported when first used, if at all: one of these would cost more than all else together.

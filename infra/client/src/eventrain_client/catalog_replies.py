@@ -25,6 +25,7 @@ class Model(TypedDict):
     created_by: NotRequired[str]
     created_at: NotRequired[str]
     updated_at: NotRequired[str]
+    targets: NotRequired[list[JsonObject]]
 
 
 class Dataset(TypedDict):

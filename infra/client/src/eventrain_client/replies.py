@@ -137,6 +137,7 @@ class Attempt(TypedDict):
     budgetLeft: NotRequired[int | None]
     logUri: NotRequired[str | None]
     logUrl: NotRequired[str | None]
+    resumedFrom: NotRequired[JsonObject | None]
 
 
 class Checkpoint(TypedDict):
