@@ -204,7 +204,7 @@ async def _enter(parts: AsyncExitStack, running: Any) -> Served:
 
 def _config(folder: Path) -> Path:
     """As it is shipped, but that a trainer is `true`."""
-    for file in (CLONE / "infra/base/config").glob("*.yaml"):
+    for file in (CLONE / "infra/base/config").iterdir():
         text = file.read_text(encoding="utf-8")
         command = "command: [python, -m, eventrain_trainer, run]"
         (folder / file.name).write_text(text.replace(command, ENDS_AT_ONCE), encoding="utf-8")

@@ -74,6 +74,11 @@ async def and_close(writer: asyncio.StreamWriter) -> None:
     writer.close()
 
 
+async def until_closed(writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"\r\n{}")
+    writer.close()
+
+
 async def half(writer: asyncio.StreamWriter) -> None:
     writer.write(HEAD + b"content-length: 200\r\n\r\n{}")
     writer.close()
@@ -122,6 +127,12 @@ class TestTransport:
             for _ in range(3):
                 assert (await client.get("/")).status_code == 200
             assert server.asked == [1, 2, 3]
+
+    async def test_takes_the_end_of_the_connection_for_that_of_an_answer_without_a_length(self):
+        async with asking(until_closed) as (server, client):
+            for _ in range(2):
+                assert (await client.get("/")).json() == {}
+            assert server.asked == [1, 2]
 
     async def test_asks_again_where_a_kept_connection_closes_without_a_word(self):
         answered: set[asyncio.StreamWriter] = set()
