@@ -17,7 +17,7 @@ BUDGETS = {
     "heartbeat": 340,
     "event": 340,
     "done": 365,
-    "live": 345,
+    "live": 341,
     "gpu_types": 680,
     "jobs": 715,
     "history": 720,
