@@ -123,7 +123,7 @@ def request_of(script: str = SLEEP, **changes: Any) -> dict[str, Any]:
     }
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10) -> Any:
+async def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """What the condition gives once it is true."""
     async with asyncio.timeout(seconds):
         while True:

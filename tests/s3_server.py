@@ -45,7 +45,7 @@ def _free_port() -> int:
 
 def _await_port(address: str) -> None:
     host, _, port = address.partition(":")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection((host, int(port))):
             return

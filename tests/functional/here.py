@@ -89,7 +89,7 @@ class Here:
                 client.delete("/_faults", params={"id": number}).raise_for_status()
 
     def put_to_sleep(self, function: str) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         self._signal(function, signal.SIGTERM)
         while self.is_awake(function):
             assert time.monotonic() < deadline

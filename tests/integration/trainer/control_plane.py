@@ -104,7 +104,7 @@ class ControlPlane:
         found = self.of_type("checkpoint_saved")
         return found[-1] if found else None
 
-    def wait_for(self, happened: Any, seconds: float = 20.0) -> None:
+    def wait_for(self, happened: Any, seconds: float = 60.0) -> None:
         until = time.monotonic() + seconds
         while not happened():
             if time.monotonic() > until:

@@ -32,7 +32,7 @@ class Program:
                 start_new_session=True,
             )
 
-    def wait(self, seconds: float = 40.0) -> int:
+    def wait(self, seconds: float = 90.0) -> int:
         return self.process.wait(seconds)
 
     def terminate(self) -> None:

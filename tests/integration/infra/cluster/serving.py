@@ -54,11 +54,15 @@ class Served:
         return await self.core.read_namespaced_pod_log(pod.metadata.name, NAMESPACE, **options)
 
     async def said(self, name: str, text: str) -> str:
+        async def started() -> bool:
+            pod = await self._pod(name)
+            return pod is not None and pod.status.phase != "Pending"
+
         async def look() -> str | None:
             written = await self.logs(name)
             return written if text in written else None
 
-        await self.pod_in(name, "Running")
+        await until(started)
         return await until(look)
 
     async def gone(self, name: str) -> None:
@@ -130,7 +134,7 @@ def secret(name: str, owner: Any = None, **values: str) -> Any:
     return {"metadata": metadata, "stringData": values}
 
 
-async def until(look: Callable[[], Awaitable[T]], seconds: float = 15.0) -> T:
+async def until(look: Callable[[], Awaitable[T]], seconds: float = 60.0) -> T:
     """What `look` answers, once it is true."""
     async with asyncio.timeout(seconds):
         while True:

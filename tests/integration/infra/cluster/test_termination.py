@@ -60,7 +60,7 @@ class TestTermination:
         assert (await served.finished("train-1")).status.failed == 1
 
     async def test_a_container_that_stays_is_killed_after_its_grace(self, served: Served) -> None:
-        await served.run("train-1", _STUBBORN, pod={"activeDeadlineSeconds": 1})
+        await served.run("train-1", _STUBBORN, pod={"activeDeadlineSeconds": 4})
         await served.said("train-1", "up")
 
         pod = await served.pod_in("train-1", "Failed")
@@ -69,7 +69,7 @@ class TestTermination:
         assert pod.status.reason == "DeadlineExceeded"
 
     async def test_only_the_first_process_hears_that_it_is_to_end(self, served: Served) -> None:
-        await served.run("train-1", _WITH_A_CHILD, pod={"activeDeadlineSeconds": 2})
+        await served.run("train-1", _WITH_A_CHILD, pod={"activeDeadlineSeconds": 4})
         await served.said("train-1", "up")
 
         pod = await served.pod_in("train-1", "Failed")

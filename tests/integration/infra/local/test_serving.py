@@ -125,4 +125,4 @@ class TestGateway:
             async with stack.client.stream("GET", "/stream") as answer:
                 lines = answer.aiter_lines()
                 assert [await anext(lines) for _ in range(3)] == ["0", "1", "2"]
-            await eventually(lambda: clone.entries("/stream ended"), within=5)
+            await eventually(lambda: clone.entries("/stream ended"), within=30)

@@ -115,7 +115,7 @@ class TestUp:
             for _ in range(2):
                 up.process.send_signal(signal.SIGINT)
                 await asyncio.sleep(0.2)
-            async with asyncio.timeout(6):
+            async with asyncio.timeout(15):
                 await up.hears("stopped")
             slow.cancel()
             await asyncio.gather(slow, return_exceptions=True)
