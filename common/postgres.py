@@ -48,6 +48,14 @@ def _encode(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+async def _prepare_kept(connection: Any) -> None:
+    """Where statements are kept, so are their plans: one that was made while its table was small
+    would go on to read all of it. Nothing here needs a whole table, and where there is no other way
+    Postgres reads it all the same."""
+    await _prepare(connection)
+    await connection.execute("set enable_seqscan = off")
+
+
 async def _prepare(connection: Any) -> None:
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=_encode, decoder=msgspec.json.decode
@@ -74,7 +82,7 @@ async def open_pool(settings: Database) -> asyncpg.Pool:
         max_inactive_connection_lifetime=120,
         statement_cache_size=0 if settings.pooled_by_transaction else 200,
         server_settings={"application_name": settings.application},
-        init=_prepare,
+        init=_prepare if settings.pooled_by_transaction else _prepare_kept,
         reset=_leave,
     )
 

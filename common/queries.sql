@@ -1,5 +1,8 @@
 -- Every hot or state-changing statement, by name, each with its purpose. Where a statement touches several rows it
--- locks them in the order of the job's id, the jobs table first.
+-- locks them in the order of the job's id, the jobs table first. A statement that is given a list of rows names their
+-- keys to the table as well (`= any(array(...))`): the planner takes any JSON for a hundred rows, for which it would
+-- read a table of some thousands whole, again and again. And what it names by key is asked whether it is over, not
+-- whether it is due: the planner believes the index of what is due to be empty, until a burst has filled it.
 
 -- name: schema_is_at_least
 -- Whether migrations have reached the revision that a function was written for.
@@ -71,6 +74,17 @@ for no key update;
 -- name: change_jobs
 -- The one guarded statement of the state machine: a row changes only if it still stands where the
 -- decision was made.
+with change as materialized (
+    select *
+    from jsonb_to_recordset($1::jsonb) as change (
+        id uuid, was_status text, was_attempt int, was_sequence bigint, status text, attempt int,
+        retry_count int, preemption_count int, sequence bigint, not_before timestamptz,
+        status_reason text, waiting_for text, relaunched boolean, queued_at timestamptz,
+        started_at timestamptz, run_started_at timestamptz, ran_seconds double precision,
+        completed_at timestamptz, stalled_at timestamptz, cancel_requested_at timestamptz,
+        cancel_requested_by text
+    )
+)
 update jobs
 set
     status = change.status,
@@ -95,16 +109,10 @@ set
     stalled_at = change.stalled_at,
     cancel_requested_at = coalesce(jobs.cancel_requested_at, change.cancel_requested_at),
     cancel_requested_by = coalesce(jobs.cancel_requested_by, change.cancel_requested_by)
-from jsonb_to_recordset($1::jsonb) as change (
-    id uuid, was_status text, was_attempt int, was_sequence bigint, status text, attempt int,
-    retry_count int, preemption_count int, sequence bigint, not_before timestamptz,
-    status_reason text, waiting_for text, relaunched boolean, queued_at timestamptz,
-    started_at timestamptz, run_started_at timestamptz, ran_seconds double precision,
-    completed_at timestamptz, stalled_at timestamptz, cancel_requested_at timestamptz,
-    cancel_requested_by text
-)
+from change
 where
-    jobs.id = change.id
+    jobs.id = any(array(select id from change))
+    and jobs.id = change.id
     and jobs.status = change.was_status
     and jobs.attempt = change.was_attempt
     and jobs.sequence = change.was_sequence
@@ -113,12 +121,17 @@ returning jobs.id;
 -- name: change_beats
 -- The fence moves with the transition: attempt, open-flag and what the trainer is told next.
 -- Heartbeats lock these rows too, without the jobs': so they are locked in the same order.
-with held as (
+with change as materialized (
+    select *
+    from jsonb_to_recordset($1::jsonb) as change (
+        job_id uuid, attempt int, open boolean, waiting boolean, command text
+    )
+),
+held as (
     select beats.job_id, change.attempt, change.open, change.waiting, change.command
     from beats
-    join jsonb_to_recordset($1::jsonb) as change (
-        job_id uuid, attempt int, open boolean, waiting boolean, command text
-    ) using (job_id)
+    join change using (job_id)
+    where beats.job_id = any(array(select job_id from change))
     order by beats.job_id
     for no key update of beats
 )
@@ -134,7 +147,8 @@ set
     marker = case when beats.attempt = change.attempt then beats.marker end,
     body = case when beats.attempt = change.attempt then beats.body end
 from held as change
-where beats.job_id = change.job_id;
+where
+    beats.job_id = any(array(select job_id from held)) and beats.job_id = change.job_id;
 
 -- name: insert_events
 -- The timeline's next lines, which are the outbox's too; and a delivery for each webhook of the
@@ -154,7 +168,7 @@ delivery as (
         gen_random_uuid(), jobs.project_id, target.webhook_id, event.job_id, event.id, event.type,
         target.url, 'due', event.at, event.at
     from event
-    join jobs on jobs.id = event.job_id
+    join jobs on jobs.id = event.job_id and jobs.id = any(array(select job_id from event))
     cross join lateral (
         select webhooks.id as webhook_id, webhooks.url
         from webhooks
@@ -186,14 +200,19 @@ from jsonb_to_recordset($1::jsonb) as a (job_id uuid, attempt int, created_at ti
 
 -- name: change_attempts
 -- What became of attempts: launched, started, ended. The first instant and the first end stand.
-with held as (
-    select change.*
-    from attempts
-    join jsonb_to_recordset($1::jsonb) as change (
+with change as materialized (
+    select *
+    from jsonb_to_recordset($1::jsonb) as change (
         job_id uuid, attempt int, launched_at timestamptz, started_at timestamptz,
         ended_at timestamptz, outcome text, error_class text, exit_code int, message text,
         rule text, evidence jsonb, budget_left int, done jsonb, stalled_at timestamptz
-    ) using (job_id, attempt)
+    )
+),
+held as (
+    select change.*
+    from attempts
+    join change using (job_id, attempt)
+    where attempts.job_id = any(array(select job_id from change))
     order by attempts.job_id, attempts.attempt
     for no key update of attempts
 )
@@ -216,7 +235,10 @@ set
         else '{}'
     end
 from held as change
-where attempts.job_id = change.job_id and attempts.attempt = change.attempt;
+where
+    attempts.job_id = any(array(select job_id from held))
+    and attempts.job_id = change.job_id
+    and attempts.attempt = change.attempt;
 
 -- name: insert_work
 -- What must happen next, in the transaction that makes it necessary.
@@ -234,7 +256,7 @@ with held as (
     from work
     where
         kind = 'launch'
-        and state = 'due'
+        and state not in ('done', 'dead')
         and job_id = any($1::uuid[])
         and not exists (
             select from jobs
@@ -248,7 +270,7 @@ set state = 'done', finished_at = $2
 from held
 where
     work.kind = 'launch'
-    and work.state = 'due'
+    and work.job_id = any($1)
     and work.job_id = held.job_id
     and work.attempt = held.attempt;
 
@@ -391,7 +413,33 @@ on conflict (job_id, attempt, name) do nothing;
 with due as (
     select job_id, sequence
     from job_events
-    where published_at is null and next_at <= $1 and ($2::uuid[] is null or id = any($2))
+    where published_at is null and next_at <= $1
+    order by job_id, sequence
+    limit $2
+    for update skip locked
+)
+update job_events as e
+set
+    tries = e.tries + 1,
+    next_at = $1::timestamptz + least(interval '5 seconds' * power(2, least(e.tries, 8)), interval '5 minutes')
+from due
+where
+    e.job_id = any(array(select job_id from due))
+    and e.job_id = due.job_id
+    and e.sequence = due.sequence
+returning
+    e.id, e.job_id, e.sequence, e.type, e.source, e.at, e.attempt, e.status_from, e.status_to,
+    e.data, e.traceparent;
+
+-- name: claim_named_events
+-- The same, of these only.
+with due as (
+    select job_id, sequence
+    from job_events
+    where
+        id = any($2::uuid[])
+        and next_at <= $1
+        and coalesce(published_at, 'infinity') = 'infinity'
     order by job_id, sequence
     limit $3
     for update skip locked
@@ -401,7 +449,10 @@ set
     tries = e.tries + 1,
     next_at = $1::timestamptz + least(interval '5 seconds' * power(2, least(e.tries, 8)), interval '5 minutes')
 from due
-where e.job_id = due.job_id and e.sequence = due.sequence
+where
+    e.job_id = any(array(select job_id from due))
+    and e.job_id = due.job_id
+    and e.sequence = due.sequence
 returning
     e.id, e.job_id, e.sequence, e.type, e.source, e.at, e.attempt, e.status_from, e.status_to,
     e.data, e.traceparent;
@@ -410,41 +461,65 @@ returning
 -- The broker has these.
 with taken as (
     select id from job_events
-    where id = any($1::uuid[]) and published_at is null
+    where id = any($1::uuid[]) and coalesce(published_at, 'infinity') = 'infinity'
     order by job_id, sequence
     for no key update
 )
-update job_events set published_at = $2 from taken where job_events.id = taken.id;
+update job_events set published_at = $2
+from taken
+where job_events.id = any($1) and job_events.id = taken.id;
 
 -- name: claim_work
 -- Due work of a kind, each item for one worker until its lease is over.
 with due as (
     select kind, job_id, attempt
     from work
-    where
-        state = 'due' and kind = $1 and next_at <= $2
-        and ($4::uuid is null or job_id = $4)
+    where state = 'due' and kind = $1 and next_at <= $2
     order by next_at
+    limit $3
+    for update skip locked
+)
+update work
+set tries = tries + 1, next_at = $2::timestamptz + $4::interval
+from due
+where
+    work.kind = due.kind
+    and work.job_id = any(array(select job_id from due))
+    and work.job_id = due.job_id
+    and work.attempt = due.attempt
+returning work.job_id, work.attempt, work.tries, work.created_at;
+
+-- name: claim_work_of_job
+-- The same, of one job: found by its key, however much else is due.
+with due as (
+    select kind, job_id, attempt
+    from work
+    where kind = $1 and job_id = $4 and state not in ('done', 'dead') and next_at <= $2
+    order by attempt
     limit $3
     for update skip locked
 )
 update work
 set tries = tries + 1, next_at = $2::timestamptz + $5::interval
 from due
-where work.kind = due.kind and work.job_id = due.job_id and work.attempt = due.attempt
+where
+    work.kind = due.kind
+    and work.job_id = any(array(select job_id from due))
+    and work.job_id = due.job_id
+    and work.attempt = due.attempt
 returning work.job_id, work.attempt, work.tries, work.created_at;
 
 -- name: finish_work
 -- Done, or given up.
 update work
 set state = $4, finished_at = $5, last_error = $6
-where kind = $1 and job_id = $2 and attempt = $3 and state = 'due';
+where kind = $1 and job_id = $2 and attempt = $3 and state not in ('done', 'dead');
 
 -- name: postpone_work
 -- Later: what stood in the way, and when to try again.
 update work
 set next_at = $4, last_error = $5
-where kind = $1 and job_id = $2 and attempt = $3 and state = 'due';
+where kind = $1 and job_id = $2 and attempt = $3 and state not in ('done', 'dead');
 
 -- name: overdue_registrations
 -- Registrations that no event has woken, however many launches wait.
@@ -554,18 +629,23 @@ left join lateral (
     order by number desc
     limit 1
 ) as newest on true
-where jobs.status = 'pending';
+where jobs.status = 'pending' and jobs.id = any($1) and attempts.job_id = any($1);
 
 -- name: fix_plans
 -- The plan of a launch, fixed by whoever comes first; its token is taken anew only from the one
 -- who saw the old one.
-with fixed as (
-    select fixed.*
-    from attempts
-    join jsonb_to_recordset($1::jsonb) as fixed (
+with given as materialized (
+    select *
+    from jsonb_to_recordset($1::jsonb) as given (
         job_id uuid, attempt int, plan jsonb, token_issued_at timestamptz, was timestamptz,
         resumed_from jsonb
-    ) using (job_id, attempt)
+    )
+),
+fixed as (
+    select given.*
+    from attempts
+    join given using (job_id, attempt)
+    where attempts.job_id = any(array(select job_id from given))
     order by attempts.job_id, attempts.attempt
     for no key update of attempts
 )
@@ -578,7 +658,8 @@ set
     end
 from fixed
 where
-    attempts.job_id = fixed.job_id
+    attempts.job_id = any(array(select job_id from fixed))
+    and attempts.job_id = fixed.job_id
     and attempts.attempt = fixed.attempt
     and attempts.token_issued_at is not distinct from fixed.was;
 
@@ -586,30 +667,40 @@ where
 -- What was fixed.
 select attempts.job_id, attempts.attempt, attempts.plan, attempts.token_issued_at
 from attempts
-join unnest($1::uuid[], $2::int[]) as wanted (job_id, attempt) using (job_id, attempt);
+join unnest($1::uuid[], $2::int[]) as wanted (job_id, attempt) using (job_id, attempt)
+where attempts.job_id = any($1);
 
 -- name: hold_jobs
 -- What pending jobs wait for.
-with held as (
+with wanted as materialized (
+    select *
+    from jsonb_to_recordset($1::jsonb) as wanted (job_id uuid, attempt int, waiting_for text)
+),
+held as (
     select jobs.id, wanted.waiting_for
     from jobs
-    join jsonb_to_recordset($1::jsonb) as wanted (job_id uuid, attempt int, waiting_for text)
-        on wanted.job_id = jobs.id and wanted.attempt = jobs.attempt
-    where jobs.status = 'pending'
+    join wanted on wanted.job_id = jobs.id and wanted.attempt = jobs.attempt
+    where jobs.status = 'pending' and jobs.id = any(array(select job_id from wanted))
     order by jobs.id
     for no key update of jobs
 )
-update jobs set waiting_for = held.waiting_for from held where jobs.id = held.id;
+update jobs set waiting_for = held.waiting_for
+from held
+where jobs.id = any(array(select id from held)) and jobs.id = held.id;
 
 -- name: postpone_launches
 -- Launches that could not be made yet.
-with later as (
-    select later.*
-    from work
-    join jsonb_to_recordset($1::jsonb) as later (
+with given as materialized (
+    select *
+    from jsonb_to_recordset($1::jsonb) as given (
         job_id uuid, attempt int, next_at timestamptz, waiting_for text
-    ) using (job_id, attempt)
-    where work.kind = 'launch'
+    )
+),
+later as (
+    select given.*
+    from work
+    join given using (job_id, attempt)
+    where work.kind = 'launch' and work.job_id = any(array(select job_id from given))
     order by work.job_id, work.attempt
     for no key update of work
 )
@@ -618,7 +709,8 @@ set next_at = later.next_at, last_error = later.waiting_for
 from later
 where
     work.kind = 'launch'
-    and work.state = 'due'
+    and work.state not in ('done', 'dead')
+    and work.job_id = any(array(select job_id from later))
     and work.job_id = later.job_id
     and work.attempt = later.attempt;
 
@@ -1074,14 +1166,8 @@ where jobs.status in ('pending', 'queued', 'running');
 -- name: read_pasts
 -- Attempts that a listing shows and the live rows do not, and those that ended and are not
 -- settled.
-select
-    attempts.job_id, attempts.attempt, attempts.ended_at, attempts.settled_at,
-    attempts.done is not null as told,
-    jobs.status in ('pending', 'queued', 'running') and jobs.attempt = attempts.attempt as live
-from attempts
-join jobs on jobs.id = attempts.job_id
-where (attempts.job_id, attempts.attempt) in (
-    select * from unnest($1::uuid[], $2::int[])
+with wanted as materialized (
+    select * from unnest($1::uuid[], $2::int[]) as listed (job_id, attempt)
     union all
     (
         select job_id, attempt from attempts
@@ -1089,20 +1175,35 @@ where (attempts.job_id, attempts.attempt) in (
         order by job_id, attempt
         limit 500
     )
-);
+)
+select
+    attempts.job_id, attempts.attempt, attempts.ended_at, attempts.settled_at,
+    attempts.done is not null as told,
+    jobs.status in ('pending', 'queued', 'running') and jobs.attempt = attempts.attempt as live
+from attempts
+join jobs on jobs.id = attempts.job_id
+where
+    attempts.job_id = any(array(select job_id from wanted))
+    and (attempts.job_id, attempts.attempt) in (select job_id, attempt from wanted);
 
 -- name: note_jobs
 -- What Kubernetes shows of jobs, beside their state; and for how long an attempt that goes on now
 -- was marked as stalled.
-with noted as (
+with note as materialized (
+    select *
+    from jsonb_to_recordset($1::jsonb) as note (
+        job_id uuid, attempt int, status text, observed jsonb, waiting_for text,
+        stalled_at timestamptz
+    )
+),
+noted as (
     select
         jobs.id, jobs.attempt, jobs.stalled_at as was_stalled_at, note.observed, note.waiting_for,
         note.stalled_at
     from jobs
-    join jsonb_to_recordset($1::jsonb) as note (
-        job_id uuid, attempt int, status text, observed jsonb, waiting_for text,
-        stalled_at timestamptz
-    ) on note.job_id = jobs.id and note.attempt = jobs.attempt and note.status = jobs.status
+    join note
+        on note.job_id = jobs.id and note.attempt = jobs.attempt and note.status = jobs.status
+    where jobs.id = any(array(select job_id from note))
     order by jobs.id
     for no key update of jobs
 ),
@@ -1110,36 +1211,50 @@ job as (
     update jobs
     set observed = noted.observed, waiting_for = noted.waiting_for, stalled_at = noted.stalled_at
     from noted
-    where jobs.id = noted.id
+    where jobs.id = any(array(select id from noted)) and jobs.id = noted.id
 ),
 going_on as (
     select attempts.job_id, attempts.attempt, noted.was_stalled_at
     from noted
     join attempts on attempts.job_id = noted.id and attempts.attempt = noted.attempt
-    where noted.stalled_at is null and noted.was_stalled_at < $2
+    where
+        attempts.job_id = any(array(select id from noted))
+        and noted.stalled_at is null
+        and noted.was_stalled_at < $2
     order by attempts.job_id
     for no key update of attempts
 )
 update attempts
 set stalled = attempts.stalled + tstzmultirange(tstzrange(going_on.was_stalled_at, $2))
 from going_on
-where attempts.job_id = going_on.job_id and attempts.attempt = going_on.attempt;
+where
+    attempts.job_id = any(array(select job_id from going_on))
+    and attempts.job_id = going_on.job_id
+    and attempts.attempt = going_on.attempt;
 
 -- name: note_attempts
 -- Since when an attempt could not start, or was not found.
-with noted as (
+with note as materialized (
+    select *
+    from jsonb_to_recordset($1::jsonb) as note (
+        job_id uuid, attempt int, first_bad_at timestamptz, missing_since timestamptz
+    )
+),
+noted as (
     select attempts.job_id, attempts.attempt, note.first_bad_at, note.missing_since
     from attempts
-    join jsonb_to_recordset($1::jsonb) as note (
-        job_id uuid, attempt int, first_bad_at timestamptz, missing_since timestamptz
-    ) using (job_id, attempt)
+    join note using (job_id, attempt)
+    where attempts.job_id = any(array(select job_id from note))
     order by attempts.job_id, attempts.attempt
     for no key update of attempts
 )
 update attempts
 set first_bad_at = noted.first_bad_at, missing_since = noted.missing_since
 from noted
-where attempts.job_id = noted.job_id and attempts.attempt = noted.attempt;
+where
+    attempts.job_id = any(array(select job_id from noted))
+    and attempts.job_id = noted.job_id
+    and attempts.attempt = noted.attempt;
 
 -- name: note_reissued
 -- Attempts whose Secret holds a token of this instant.
@@ -1157,18 +1272,25 @@ where attempts.job_id = renewed.job_id and attempts.attempt = renewed.attempt;
 
 -- name: settle_attempts
 -- Attempts whose evidence is kept, with the address of the log where there was one.
-with settled as (
-    select settled.*
+with given as materialized (
+    select *
+    from jsonb_to_recordset($1::jsonb) as given (job_id uuid, attempt int, log_uri text)
+),
+settled as (
+    select given.*
     from attempts
-    join jsonb_to_recordset($1::jsonb) as settled (job_id uuid, attempt int, log_uri text)
-        using (job_id, attempt)
+    join given using (job_id, attempt)
+    where attempts.job_id = any(array(select job_id from given))
     order by attempts.job_id, attempts.attempt
     for no key update of attempts
 )
 update attempts
 set settled_at = $2, log_uri = coalesce(settled.log_uri, attempts.log_uri)
 from settled
-where attempts.job_id = settled.job_id and attempts.attempt = settled.attempt;
+where
+    attempts.job_id = any(array(select job_id from settled))
+    and attempts.job_id = settled.job_id
+    and attempts.attempt = settled.attempt;
 
 -- name: attempts_progressed
 -- Which of these attempts saved a checkpoint.
@@ -1602,32 +1724,30 @@ cross join lateral (
 where filled - size < $5
 order by job_id, attempt, sequence;
 
--- name: watch_lists
--- The pages of several lists of jobs, as list_jobs would give each: which job, in which version.
-select wanted.list, page.id, page.version
-from jsonb_to_recordset($1::jsonb) as wanted (
-    list int, projects uuid[], statuses text[], model_id uuid, submitted_by text, labels jsonb,
-    pattern text, size int
-)
-cross join lateral (
-    select jobs.id, concat(jobs.xmin::text, '.', beats.xmin::text) as version, submitted_at
-    from jobs
-    left join beats on beats.job_id = jobs.id
-    where
-        project_id = any(wanted.projects)
-        and (wanted.statuses is null or jobs.status = any(wanted.statuses))
-        and (wanted.model_id is null or jobs.model_id = wanted.model_id)
-        and (wanted.submitted_by is null or jobs.submitted_by = wanted.submitted_by)
-        and (wanted.labels is null or jobs.labels @> wanted.labels)
-        and (
-            wanted.pattern is null
-            or lower(jobs.name) like wanted.pattern
-            or jobs.id::text like wanted.pattern
-        )
-    order by jobs.submitted_at desc, jobs.id desc
-    limit wanted.size
+-- name: watch_list
+-- The first page of a list of jobs, as list_jobs would give it: which job, in which version.
+select page.id, concat(page.version, '.', beats.xmin::text) as version
+from (
+    select mine.*
+    from unnest($1::uuid[]) as project (id)
+    cross join lateral (
+        select id, submitted_at, xmin::text as version
+        from jobs
+        where
+            project_id = project.id
+            and ($2::text[] is null or status = any($2))
+            and ($3::uuid is null or model_id = $3)
+            and ($4::text is null or submitted_by = $4)
+            and ($5::jsonb is null or labels @> $5)
+            and ($6::text is null or lower(name) like $6 or id between $7::uuid and $8::uuid)
+        order by submitted_at desc, id desc
+        limit $9
+    ) as mine
+    order by submitted_at desc, id desc
+    limit $9
 ) as page
-order by wanted.list, page.submitted_at desc, page.id desc;
+left join beats on beats.job_id = page.id
+order by page.submitted_at desc, page.id desc;
 
 -- name: read_member_roles
 -- What somebody may do where, by membership.
@@ -2725,7 +2845,8 @@ where mirrors.job_id = $1 and mirrors.attempt = $2;
 -- A lease made longer by whoever holds it.
 update work
 set next_at = $5
-where kind = $1 and job_id = $2 and attempt = $3 and state = 'due' and next_at = $4
+where
+    kind = $1 and job_id = $2 and attempt = $3 and state not in ('done', 'dead') and next_at = $4
 returning next_at;
 
 -- name: advance_mirror

@@ -39,10 +39,13 @@ async def publish_events(
 ) -> int:
     """Sends the named events, or whatever is overdue, and returns how many the broker took. Those
     of one job go one after the other, of several jobs a few at once."""
-    if event_ids is not None and not event_ids:
+    if event_ids is None:
+        rows = await pool.fetch(statement("claim_events"), now, BATCH)
+    elif event_ids:
+        named = statement("claim_named_events")
+        rows = await pool.fetch(named, now, list(event_ids), BATCH)
+    else:
         return 0
-    chosen = None if event_ids is None else list(event_ids)
-    rows = await pool.fetch(statement("claim_events"), now, chosen, BATCH)
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def send(of_one_job: Iterable[Mapping[str, Any]]) -> list[UUID]:

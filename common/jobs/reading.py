@@ -1,7 +1,7 @@
 """Reading jobs: one, a page of many, and what is known of each; never with a lock."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -52,8 +52,25 @@ async def list_jobs(
     """A page of jobs, newest first, inside of a transaction. Raises Invalid for a bad cursor."""
     place = cursor.read(after, tuple[Instant, UUID]) or (None, None)
     await connection.execute(statement("plan_for_these_values"))
-    rows = await connection.fetch(
-        statement("list_jobs"),
+    rows = await connection.fetch(statement("list_jobs"), *_values(wanted), *place, limit + 1)
+    return page(rows, limit, "submitted_at", "id")
+
+
+async def list_versions(
+    connection: Connection, lists: Iterable[tuple[Filter, int]]
+) -> list[dict[UUID, str]]:
+    """Of each list its newest jobs, so many, in which version; inside of a transaction. A statement
+    for each: one for all would be planned for none of their filters."""
+    await connection.execute(statement("plan_for_these_values"))
+    watch = statement("watch_list")
+    return [
+        {row["id"]: row["version"] for row in await connection.fetch(watch, *_values(wanted), size)}
+        for wanted, size in lists
+    ]
+
+
+def _values(wanted: Filter) -> tuple[Any, ...]:
+    return (
         list(wanted.projects),
         wanted.statuses,
         wanted.model_id,
@@ -61,10 +78,7 @@ async def list_jobs(
         wanted.labels,
         pattern(wanted.prefix),
         *ids_beginning_with(wanted.prefix),
-        *place,
-        limit + 1,
     )
-    return page(rows, limit, "submitted_at", "id")
 
 
 async def timeline(connection: Queryable, job_id: UUID, *, limit: int, after: str | None) -> Page:

@@ -38,7 +38,11 @@ async def claim(
     limit: int = 1,
 ) -> Sequence[Item]:
     """Takes due work of a kind, of one job or of any."""
-    rows = await connection.fetch(statement("claim_work"), kind, now, limit, job_id, LEASE)
+    if job_id is None:
+        rows = await connection.fetch(statement("claim_work"), kind, now, limit, LEASE)
+    else:
+        of_job = statement("claim_work_of_job")
+        rows = await connection.fetch(of_job, kind, now, limit, job_id, LEASE)
     return [Item(kind, **dict(row)) for row in rows]
 
 

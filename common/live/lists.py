@@ -1,7 +1,8 @@
-"""Lists of jobs that are watched: one poll for all of them, in two statements however many."""
+"""Lists of jobs that are watched: one poll for all of them, with a statement for each list that is
+planned for its filter, and one for all jobs that changed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,13 +10,13 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from common.jobs.reading import Filter, pattern
+from common.jobs.reading import Filter, list_versions
 from common.jobs.view import view
 from common.live.message import Message, tell
 from common.live.news import Row, read_changed
 from common.live.poll import Poll
 from common.live.watcher import Watcher
-from common.postgres import statement
+from common.postgres import transaction
 
 INTERVAL = 1.0
 MOST_LISTS = 100
@@ -25,7 +26,8 @@ MOST_LISTS = 100
 class _Topic:
     """One list as its watchers were told it; newcomers wait for all of it."""
 
-    wanted: Mapping[str, Any]
+    wanted: Filter
+    size: int
     versions: dict[UUID, str] = field(default_factory=dict[UUID, str])
     watchers: set[Watcher] = field(default_factory=set[Watcher])
     newcomers: set[Watcher] = field(default_factory=set[Watcher])
@@ -48,9 +50,9 @@ class WatchedLists:
 
     def join(self, watcher: Watcher, wanted: Filter, size: int) -> bytes:
         """The list's key. The watcher is offered the page, then what changes in it."""
-        asked = _asked(wanted, size)
-        key = msgspec.json.encode(asked, order="deterministic")
-        self._topics.setdefault(key, _Topic(asked)).newcomers.add(watcher)
+        wanted = replace(wanted, projects=sorted(wanted.projects))
+        key = msgspec.json.encode((wanted, size), order="deterministic")
+        self._topics.setdefault(key, _Topic(wanted, size)).newcomers.add(watcher)
         self._poll.start()
         return key
 
@@ -69,10 +71,9 @@ class WatchedLists:
         topics = list(self._topics.values())
         if not topics:
             return False
-        asked = [{"list": number, **topic.wanted} for number, topic in enumerate(topics)]
-        pages: list[dict[UUID, str]] = [{} for _ in topics]
-        for row in await self._pool.fetch(statement("watch_lists"), asked):
-            pages[row["list"]][row["id"]] = row["version"]
+        async with transaction(self._pool) as connection:
+            asked = [(topic.wanted, topic.size) for topic in topics]
+            pages = await list_versions(connection, asked)
         newcomers = [set(topic.newcomers) for topic in topics]
         needed = {
             job_id
@@ -114,15 +115,3 @@ def _offer(watchers: set[Watcher], messages: list[Message]) -> None:
     for watcher in tuple(watchers):
         for message in messages:
             watcher.offer(message)
-
-
-def _asked(wanted: Filter, size: int) -> dict[str, Any]:
-    return {
-        "projects": sorted(map(str, wanted.projects)),
-        "statuses": sorted(wanted.statuses) if wanted.statuses else None,
-        "model_id": wanted.model_id,
-        "submitted_by": wanted.submitted_by,
-        "labels": wanted.labels,
-        "pattern": pattern(wanted.prefix),
-        "size": size,
-    }
