@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, Relationship, SQLModel
 
 from common.tables import column
-from common.tables.tracking import Registration
+from common.tables.registration import Registration
 
 
 class ModelReservation(SQLModel, table=True):

@@ -1,5 +1,4 @@
-"""Experiment runs as trainers tell them, how far they are carried to MLflow, and what is registered
-where."""
+"""Experiment runs as trainers tell them, and how far they are carried to MLflow."""
 
 # SQLModel declares the name of a table as something that no plain string may override.
 # pyright: reportIncompatibleVariableOverride=false
@@ -10,7 +9,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
-    ForeignKeyConstraint,
     Index,
     PrimaryKeyConstraint,
     UniqueConstraint,
@@ -110,34 +108,4 @@ class Mirror(SQLModel, table=True):
     error: str | None = column.optional_text()
     detail: dict[str, Any] = column.json()
     created_at: datetime = column.instant()
-    updated_at: datetime = column.instant()
-
-
-class Registration(SQLModel, table=True):
-    """What became of registering a model with one target: our catalog, or MLflow's registry."""
-
-    __tablename__: ClassVar[str] = "registrations"
-    __table_args__ = (
-        PrimaryKeyConstraint("entry_id", "target"),
-        ForeignKeyConstraint(
-            ["entry_id"], ["models.id"], name="registrations_entry", ondelete="CASCADE"
-        ),
-        CheckConstraint(
-            "status in ('registered', 'pending', 'failed')", name="registrations_status"
-        ),
-        Index(
-            "registrations_unmade",
-            "target",
-            "status",
-            postgresql_where=text("status <> 'registered'"),
-        ),
-    )
-
-    entry_id: UUID
-    target: str = column.text()
-    status: str = column.text()
-    name: str | None = column.optional_text()
-    version: str | None = column.optional_text()
-    error: str | None = column.optional_text()
-    tries: int = Field(sa_column_kwargs={"server_default": text("0")})
     updated_at: datetime = column.instant()
