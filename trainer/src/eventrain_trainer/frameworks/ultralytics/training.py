@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ultralytics import YOLO
+from ultralytics import YOLO, settings
 
 import eventrain_trainer as et
 from eventrain_trainer.frameworks import loop
@@ -50,6 +50,8 @@ class Paced:
 
 
 def train(run: et.Run, parameters: Parameters) -> int:
+    # Its own words to MLflow would make a second run of this one, with the files once more.
+    settings.update({"mlflow": False})
     work = run.work_dir.resolve()
     data = dataset.prepare(run.dataset(), parameters, work / "dataset")
     resumed = run.resume()
