@@ -47,7 +47,7 @@ lock: .venv/.made ## Write trainer/locks from the extras of trainer/pyproject.to
 test: setup .venvs/mlflow/.made ## Run every test, on real parts (ARGS="-k name" for some)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-test-frameworks: setup ## Train with every framework that can run here, three times (ARGS="timm pytorch")
+test-frameworks: setup .venvs/mlflow/.made ## Train with every framework that can run here, three times (ARGS="timm pytorch")
 	@$(BIN)/python -m tests.frameworks $(ARGS)
 
 test-previous: setup .venvs/mlflow/.made ## Run the tests of the release before on the schema of this tree

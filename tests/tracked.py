@@ -32,12 +32,18 @@ async def tell_points(
 ) -> None:
     """A heartbeat with a point of `loss` for each step, a second apart."""
     points = [{"name": "loss", "value": 1 / (s + 1), "step": s, "time": time_of(s)} for s in steps]
-    body = {"sequence": sequence, "points": points}
+    await tell_body(pool, job_id, {"sequence": sequence, "points": points}, attempt=attempt)
+
+
+async def tell_body(
+    pool: asyncpg.Pool, job_id: UUID, body: Mapping[str, Any], *, attempt: int = 1
+) -> None:
+    """A heartbeat as it came in."""
     await pool.execute(
         statement("record_heartbeats"),
         [job_id],
         [attempt],
-        [sequence],
+        [body["sequence"]],
         [""],
         [msgspec.json.encode(body).decode()],
         NOW,

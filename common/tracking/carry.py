@@ -98,9 +98,10 @@ class _Journey:
         rows = await mirror.read_beats(self._pool, self._mirror)
         if not rows:
             return False
-        metrics = batch.metrics_of(
-            point for row in rows for point in course.points_of(row, course.names_told(rows))
-        )
+        # What was told point by point in an earlier pass is no point again as a latest value.
+        told = course.names_told(rows) | set(self._mirror.done.get("told", ()))
+        self._mirror.done["told"] = sorted(told)
+        metrics = batch.metrics_of(point for row in rows for point in course.points_of(row, told))
         if metrics:
             await self._log(await self._books.own(), Batch(metrics=metrics))
         cursor = self._mirror.cursor.past_beats([row["sequence"] for row in rows])

@@ -10,8 +10,11 @@ import pytest
 
 from tests.functional.stack import Up
 from tests.functional.test_own_code import submitted
+from tests.functional.tracked import Server, check_that_it_has_all, tracked, waiting
 from tests.functional.user import User
 from tests.postgres_server import CLONE
+
+__all__ = ["tracked"]
 
 SCRIPT = """
 import time
@@ -46,13 +49,15 @@ def submit(up: Up, folder: Path) -> str:
     return submitted(done)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 class TestAnUnchangedMlflowScript:
-    def test_shows_live_metrics_artifacts_and_a_registered_model(
-        self, up: Up, user: User, tmp_path: Path
+    def test_shows_live_metrics_artifacts_and_a_registered_model_here_and_in_mlflow(
+        self, tracked: Up, tmp_path: Path
     ) -> None:
+        user, server = User.of_home(tracked.home), Server(tracked)
+        waiting(server.answers, seconds=240)
         (tmp_path / "train.py").write_text(SCRIPT)
-        job_id = submit(up, tmp_path)
+        job_id = submit(tracked, tmp_path)
 
         def losses() -> list[dict[str, Any]]:
             points = user.pages(f"/training/jobs/{job_id}/points", "points")
@@ -70,3 +75,5 @@ class TestAnUnchangedMlflowScript:
         entry = user.data("GET", f"/catalog/models/{job['outputModelEntryId']}")
         assert entry["evaluation_summary"]["training_accuracy_score"] > 0.8
         assert "MLmodel" in [each["name"] for each in entry["metadata"]["files"]]
+        check_that_it_has_all(server, user, job, "epoch_loss", "training_confusion_matrix.png")
+        user.close()

@@ -77,8 +77,10 @@ class TestRetryRules:
         assert [rule["name"] for rule in self.RULES if not rule["when"]] == [self.RULES[-1]["name"]]
 
     def test_name_a_reason_and_an_exit_code_once(self) -> None:
+        """But for what the trainer says of one."""
+        seen = [rule["when"] for rule in self.RULES if "errorClass" not in rule["when"]]
         for key in ("reasons", "exitCodes"):
-            named = [value for rule in self.RULES for value in rule["when"].get(key, [])]
+            named = [value for when in seen for value in when.get(key, [])]
             assert len(named) == len(set(named))
 
     @pytest.mark.parametrize(

@@ -1,20 +1,30 @@
 """A program that knows Transformers and MLflow and nothing of ours."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.frameworks.journey import LONG, Start
-from tests.functional.conftest import eventrain, up, user
-from tests.functional.stack import Command
+from tests.functional.conftest import eventrain, user
+from tests.functional.stack import Command, Up
+from tests.functional.tracked import Server, check_that_it_has_all, waiting
 from tests.functional.user import User
 from tests.integration.trainer.control_plane import ControlPlane
 
-__all__ = ["eventrain", "up", "user"]
+__all__ = ["eventrain", "user"]
 
 PLAIN = Path(__file__).with_name("plain")
+
+
+@pytest.fixture(scope="session")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    stack = Up(tmp_path_factory.mktemp("home"), options=["--mlflow"])
+    stack.start(seconds=240)
+    yield stack
+    stack.end()
 
 
 @pytest.mark.timeout(4 * LONG)
@@ -38,9 +48,11 @@ class TestPlainScript:
         assert any(name.endswith("/final/model.safetensors") for name in names)
         assert "model/MLmodel" in names
 
-    def test_shows_them_and_registers_the_model_from_one_command(
-        self, framework_python: str, eventrain: Command, user: User
+    def test_shows_them_and_registers_the_model_here_and_in_mlflow_from_one_command(
+        self, framework_python: str, eventrain: Command, user: User, up: Up
     ) -> None:
+        server = Server(up)
+        waiting(server.answers, seconds=240)
         wanted = ("--set", "outputModelName=plain", "--set", "autoRegisterOutputModel=true")
         submitted = eventrain(
             *("submit", str(PLAIN), "--entrypoint", "train.py", "--framework", "transformers"),
@@ -59,6 +71,7 @@ class TestPlainScript:
         assert any(name.endswith("/final/model.safetensors") for name in names), names
         entry = user.data("GET", f"/catalog/models/{job['outputModelEntryId']}")
         assert entry["name"] == "plain"
+        check_that_it_has_all(server, user, job, "loss", "/final/model.safetensors")
 
 
 def _is_registered(job: dict[str, Any]) -> bool:

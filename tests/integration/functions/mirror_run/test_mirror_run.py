@@ -28,6 +28,7 @@ from tests.tracked import (
     milliseconds,
     run_op,
     tell,
+    tell_body,
     tell_points,
     tracked_job,
 )
@@ -281,6 +282,24 @@ class TestFiles:
         text = (await objects.get_bytes(f"{key}/MLmodel")).decode()
         assert text == f"artifact_path: {uri}\nmodel_id: {linked['model_id']}\nrun_id: {run_id}\n"
         assert await objects.get_bytes(f"{key}/model.pkl") == b"weights"
+
+
+class TestLatestValues:
+    async def test_of_what_is_told_point_by_point_are_no_points_of_a_later_pass(
+        self, pool: asyncpg.Pool, deps: Deps, mlflow_server: MlflowServer, clock: Clock
+    ) -> None:
+        job_id = await tracked_job(pool)
+        await tell_points(pool, job_id, [1, 2], sequence=1)
+        await mirror_run(job_id, deps=deps)
+        latest = {"sequence": 2, "step": 2, "metrics": {"loss": 1 / 3, "lr": 0.5}}
+        await tell_body(pool, job_id, latest)
+        clock.now += timedelta(minutes=2)
+        await mirror_run(job_id, deps=deps)
+
+        (run,) = mlflow_server.runs(job_id)
+        run_id = run["info"]["run_id"]
+        assert mlflow_server.history(run_id, "loss") == history_of([1, 2])
+        assert [(s, v) for s, v, _ in mlflow_server.history(run_id, "lr")] == [(2, 0.5)]
 
 
 class TestOutage:

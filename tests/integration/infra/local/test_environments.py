@@ -198,6 +198,12 @@ class Fake:
 
         return (await until(look, 60))[0]
 
+    async def until_told(self, line: str) -> None:
+        async def look() -> bool:
+            return line in self.told
+
+        await until(look, 60)
+
 
 WHOLE = """\
 import pathlib, sys
@@ -218,7 +224,8 @@ class TestShelf:
         found = await fake.until(lambda found: isinstance(found, Image))
         assert found == Image(bin=small.recipe.folder / "bin")
         assert fake.begun == 1
-        assert "Building the environment of trainer-small: fetching 3 packages" in fake.told
+        # The file is there before the last line is read.
+        await fake.until_told("Building the environment of trainer-small: fetching 3 packages")
         await fake.shelf.stop()
 
     async def test_a_failed_build_says_why_and_is_tried_again_later(

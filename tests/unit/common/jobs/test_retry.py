@@ -60,6 +60,18 @@ class TestClassify:
             (Evidence(exit_code=139), "permanent", "crashed", "retries"),
             (Evidence(error_class="user", exit_code=143), "user", "trainer-says-user", "retries"),
             (
+                Evidence(error_class="transient", exit_code=143),
+                "transient",
+                "told-to-stop",
+                "preemptions",
+            ),
+            (
+                Evidence(error_class="transient", exit_code=1),
+                "transient",
+                "trainer-says-transient",
+                "retries",
+            ),
+            (
                 Evidence(exit_code=1, log_tail="a\nRuntimeError: CUDA error: sick\nb"),
                 "transient",
                 "gpu-fault",

@@ -1,0 +1,109 @@
+"""A stack with the real MLflow server beside it, and what that server's own API shows."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.functional.stack import Up
+from tests.functional.user import User
+
+API = "/api/2.0/mlflow/"
+
+
+@pytest.fixture
+def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    stack = Up(tmp_path_factory.mktemp("home"), options=["--mlflow"])
+    stack.start(seconds=240)
+    yield stack
+    stack.end()
+
+
+class Server:
+    """MLflow as its own API shows it."""
+
+    def __init__(self, up: Up) -> None:
+        self._up = up
+        self._url = json.loads((up.home / "client.json").read_text())["mlflow"]
+
+    def call(self, method: str, path: str, /, **body: Any) -> dict[str, Any]:
+        options: dict[str, Any] = {"params": body} if method == "GET" else {"json": body}
+        return httpx.request(method, f"{self._url}{API}{path}", timeout=60, **options).json()
+
+    def answers(self) -> bool:
+        try:
+            return "experiment" in self.call("GET", "experiments/get", experiment_id="0")
+        except httpx.TransportError:
+            return False
+
+    def process(self) -> psutil.Process:
+        (found,) = [
+            child
+            for child in psutil.Process(self._up.pid).children()
+            if "mlflow.server.fastapi_app:app" in child.cmdline()
+        ]
+        return found
+
+    def runs(self, job_id: str) -> list[dict[str, Any]]:
+        found = self.call("GET", "experiments/get-by-name", experiment_name=f"job-{job_id}")
+        if "experiment" not in found:
+            return []
+        experiment = found["experiment"]["experiment_id"]
+        return self.call("POST", "runs/search", experiment_ids=[experiment]).get("runs", [])
+
+    def history(self, run_id: str, metric: str) -> list[tuple[int, float]]:
+        found = self.call(
+            "GET", "metrics/get-history", run_id=run_id, metric_key=metric, max_results=10_000
+        )
+        return [(each.get("step", 0), each["value"]) for each in found["metrics"]]
+
+    def status(self, job_id: str) -> str | None:
+        runs = self.runs(job_id)
+        return runs[0]["info"]["status"] if runs else None
+
+    def files(self, run_id: str, folder: str = "") -> list[str]:
+        """Every artifact of a run, in every folder."""
+        found = self.call("GET", "artifacts/list", run_id=run_id, path=folder).get("files", [])
+        below = [
+            self.files(run_id, each["path"]) if each["is_dir"] else [each["path"]] for each in found
+        ]
+        return [path for paths in below for path in paths]
+
+    def versions(self, name: str) -> list[dict[str, Any]]:
+        wanted = f"name = '{name}'"
+        found = self.call("GET", "model-versions/search", filter=wanted)
+        return found.get("model_versions", [])
+
+
+def waiting(condition: Callable[[], bool], *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def points_of(user: User, job_id: str, name: str) -> list[tuple[int, float]]:
+    points = user.pages(f"/training/jobs/{job_id}/points", "points")
+    return [(p["step"], p["value"]) for p in points if p["name"] == name]
+
+
+def check_that_it_has_all(
+    server: Server, user: User, job: dict[str, Any], metric: str, file: str
+) -> None:
+    """Every point of a metric in order, a file, and the registered model, of one run."""
+    job_id = job["id"]
+    waiting(lambda: server.status(job_id) == "FINISHED", seconds=240)
+    (run,) = server.runs(job_id)
+    run_id = run["info"]["run_id"]
+    told = points_of(user, job_id, metric)
+    assert told
+    assert server.history(run_id, metric) == told
+    assert any(path.endswith(file) for path in server.files(run_id))
+    address = f"/catalog/models/{job['outputModelEntryId']}"
+    waiting(lambda: user.data("GET", address)["targets"][1]["status"] == "registered", seconds=180)
+    (version,) = server.versions(user.data("GET", address)["name"])
+    assert version["run_id"] == run_id
