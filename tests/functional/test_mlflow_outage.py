@@ -30,7 +30,7 @@ def test_mlflow_dies_in_the_middle_of_a_job_and_lacks_nothing_in_the_end(tracked
     job = user.wait(job_id, lambda job: job["outputModelEntryId"] is not None, seconds=240)
     assert job["status"] == "succeeded"
     waiting(server.answers, seconds=240)
-    waiting(lambda: server.status(job_id) == "FINISHED", seconds=240)
+    waiting(lambda: server.statuses(job_id) == {"FINISHED"}, seconds=240)
 
     (run,) = server.runs(job_id)
     told = points_of(user, job_id, "loss")

@@ -71,7 +71,7 @@ class TestPlainScript:
         assert any(name.endswith("/final/model.safetensors") for name in names), names
         entry = user.data("GET", f"/catalog/models/{job['outputModelEntryId']}")
         assert entry["name"] == "plain"
-        check_that_it_has_all(server, user, job, "loss", "/final/model.safetensors")
+        check_that_it_has_all(server, user, job, "loss", "final/model.safetensors")
 
 
 def _is_registered(job: dict[str, Any]) -> bool:
