@@ -407,32 +407,17 @@ select $1, $2, name, uri, sha256, size, $4
 from jsonb_to_recordset($3::jsonb) as a (name text, uri text, sha256 text, size bigint)
 on conflict (job_id, attempt, name) do nothing;
 
--- name: claim_events
--- Unpublished events whose time has come, oldest first; the claim moves their next time on, so
--- that two publishers seldom send the same one.
-with due as (
-    select job_id, sequence
-    from job_events
-    where published_at is null and next_at <= $1
-    order by job_id, sequence
-    limit $2
-    for update skip locked
-)
-update job_events as e
-set
-    tries = e.tries + 1,
-    next_at = $1::timestamptz + least(interval '5 seconds' * power(2, least(e.tries, 8)), interval '5 minutes')
-from due
-where
-    e.job_id = any(array(select job_id from due))
-    and e.job_id = due.job_id
-    and e.sequence = due.sequence
-returning
-    e.id, e.job_id, e.sequence, e.type, e.source, e.at, e.attempt, e.status_from, e.status_to,
-    e.data, e.traceparent;
+-- name: due_events
+-- Unpublished events whose time has come.
+select id
+from job_events
+where published_at is null and next_at <= $1
+order by job_id, sequence
+limit $2;
 
--- name: claim_named_events
--- The same, of these only.
+-- name: claim_events
+-- Those of these whose time has come; the claim moves their next time on, so that two publishers
+-- seldom send the same one.
 with due as (
     select job_id, sequence
     from job_events
@@ -441,7 +426,6 @@ with due as (
         and next_at <= $1
         and coalesce(published_at, 'infinity') = 'infinity'
     order by job_id, sequence
-    limit $3
     for update skip locked
 )
 update job_events as e

@@ -40,12 +40,10 @@ async def publish_events(
     """Sends the named events, or whatever is overdue, and returns how many the broker took. Those
     of one job go one after the other, of several jobs a few at once."""
     if event_ids is None:
-        rows = await pool.fetch(statement("claim_events"), now, BATCH)
-    elif event_ids:
-        named = statement("claim_named_events")
-        rows = await pool.fetch(named, now, list(event_ids), BATCH)
-    else:
+        event_ids = [row["id"] for row in await pool.fetch(statement("due_events"), now, BATCH)]
+    if not event_ids:
         return 0
+    rows = await pool.fetch(statement("claim_events"), now, list(event_ids))
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def send(of_one_job: Iterable[Mapping[str, Any]]) -> list[UUID]:
