@@ -50,7 +50,8 @@ class WatchedLists:
 
     def join(self, watcher: Watcher, wanted: Filter, size: int) -> bytes:
         """The list's key. The watcher is offered the page, then what changes in it."""
-        wanted = replace(wanted, projects=sorted(wanted.projects))
+        statuses = sorted(wanted.statuses) if wanted.statuses else None
+        wanted = replace(wanted, projects=sorted(wanted.projects), statuses=statuses)
         key = msgspec.json.encode((wanted, size), order="deterministic")
         self._topics.setdefault(key, _Topic(wanted, size)).newcomers.add(watcher)
         self._poll.start()
