@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Generator, Sequence
 
 from infra.local.environments import sources
@@ -138,15 +139,19 @@ def reason_in(lines: Sequence[str]) -> str:
 
 
 def _import(recipe: Recipe) -> None:
+    """With a home of its own, which goes with it: some packages write there when imported."""
     program = "; ".join(f"import {name}" for name in recipe.imports)
-    tried = subprocess.run(
-        [str(recipe.draft / "bin" / "python"), "-c", program],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+    with tempfile.TemporaryDirectory(prefix="eventrain-") as home:
+        tried = subprocess.run(
+            [str(recipe.draft / "bin" / "python"), "-c", program],
+            env=environ | {"HOME": home},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
     if tried.returncode:
         with recipe.log.open("a") as log:
             log.write(tried.stderr)

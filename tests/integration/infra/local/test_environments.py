@@ -49,7 +49,8 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 """
 # Imports when it may: so a test can look at what is half made.
 HELD = """\
-import os, time
+import os, pathlib, time
+(pathlib.Path.home() / ".addition").touch()
 while os.path.exists({hold!r}):
     time.sleep(0.02)
 """
@@ -119,8 +120,14 @@ class TestBuild:
         assert code == 0, told
         assert "trying to import eventrain_trainer, addition" in told
         assert small.recipe.is_made
-        python = small.recipe.folder / "bin" / "python"
-        subprocess.run([python, "-c", "import addition, eventrain_trainer"], check=True)
+        assert not (small.folder / ".addition").exists()
+        program = [
+            small.recipe.folder / "bin" / "python",
+            "-c",
+            "import addition, eventrain_trainer",
+        ]
+        subprocess.run(program, env={"HOME": str(small.folder)}, check=True)
+        assert (small.folder / ".addition").exists()
         assert small.build() == (0, "")
 
     def test_makes_it_again_when_its_lock_changes(self, small: SmallClone) -> None:
