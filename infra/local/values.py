@@ -61,7 +61,7 @@ def collect(
 def copy_config_files(clone: Path, home: Home) -> Path:
     """Ours to read, the user's to edit: a file that was edited is never overwritten."""
     edited, shipped = home.folder_of("config"), home.folder_of("config.shipped")
-    for source in sorted((clone / "infra/base/config").glob("*")):
+    for source in sorted((clone / "infra/base/config").iterdir()):
         theirs, before = edited / source.name, shipped / source.name
         text = source.read_text() + (_cache(home) if source.name == "trainers.yaml" else "")
         if not theirs.exists() or _same(theirs, before):

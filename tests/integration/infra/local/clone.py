@@ -20,6 +20,7 @@ class Clone:
         (folder / "common").mkdir()
         (folder / "common/migrate.py").write_text("")
         (folder / "common/__init__.py").touch()
+        (folder / "infra/base/config").mkdir(parents=True)
         self.write("eventing/broker.yaml", "Broker", "eventrain", {}, group="eventing.knative.dev")
         self.add_route("small", "/small")
 
