@@ -20,46 +20,12 @@ API = "/api/2.0/mlflow/"
 PATIENCE = 240
 
 
-class MlflowServer:
-    """Always at the same address. `call` is what any client would do."""
+class MlflowApi:
+    """What any client sees of a server. `call` raises httpx.HTTPError."""
 
-    def __init__(self, folder: Path, database_url: str, storage: Storage) -> None:
-        self.storage = storage
-        self._port = free_port()
-        self._folder = folder
-        self._environ = {
-            **environment_of(folder, database_url, storage.bucket),
-            "MLFLOW_S3_ENDPOINT_URL": storage.endpoint_url,
-            "AWS_ACCESS_KEY_ID": storage.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": storage.secret_access_key,
-        }
-        self._process: subprocess.Popen[bytes] | None = None
+    url: str
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
-
-    def start(self) -> None:
-        """Returns when it answers; nothing to do where it runs."""
-        if self._process is not None and self._process.poll() is None:
-            return
-        with (self._folder / "mlflow.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                argv_of(find_python(CLONE), self._port), env=self._environ, stdout=log, stderr=log
-            )
-        deadline = time.monotonic() + PATIENCE
-        while not self._answers():
-            assert self._process.poll() is None, self._said()
-            assert time.monotonic() < deadline, self._said()
-            time.sleep(0.1)
-
-    def kill(self) -> None:
-        """kill -9."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-    def call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+    def call(self, method: str, path: str, /, **body: Any) -> dict[str, Any]:
         options: dict[str, Any] = {"params": body} if method == "GET" else {"json": body}
         answer = httpx.request(method, f"{self.url}{API}{path}", timeout=60, **options)
         answer.raise_for_status()
@@ -84,6 +50,43 @@ class MlflowServer:
             if not answer.get("next_page_token"):
                 return [(m.get("step", 0), m["value"], m["timestamp"]) for m in found]
             page["page_token"] = answer["next_page_token"]
+
+
+class MlflowServer(MlflowApi):
+    """Always at the same address."""
+
+    def __init__(self, folder: Path, database_url: str, storage: Storage) -> None:
+        self.storage = storage
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._folder = folder
+        self._environ = {
+            **environment_of(folder, database_url, storage.bucket),
+            "MLFLOW_S3_ENDPOINT_URL": storage.endpoint_url,
+            "AWS_ACCESS_KEY_ID": storage.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": storage.secret_access_key,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns when it answers; nothing to do where it runs."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        with (self._folder / "mlflow.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                argv_of(find_python(CLONE), self._port), env=self._environ, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + PATIENCE
+        while not self._answers():
+            assert self._process.poll() is None, self._said()
+            assert time.monotonic() < deadline, self._said()
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
 
     def _answers(self) -> bool:
         with suppress(httpx.TransportError):

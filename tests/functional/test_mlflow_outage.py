@@ -21,7 +21,7 @@ def test_mlflow_dies_in_the_middle_of_a_job_and_lacks_nothing_in_the_end(tracked
     user, server = User.of_home(tracked.home), Server(tracked)
     waiting(server.answers, seconds=240)
     job_id = user.submit(hyperparameters=LEARNING, outputModelName="tracked")["id"]
-    waiting(lambda: bool(server.runs(job_id)), seconds=180)
+    waiting(lambda: server.knows(job_id), seconds=180)
 
     dead = server.process()
     dead.send_signal(signal.SIGSTOP)
@@ -35,7 +35,7 @@ def test_mlflow_dies_in_the_middle_of_a_job_and_lacks_nothing_in_the_end(tracked
     (run,) = server.runs(job_id)
     told = points_of(user, job_id, "loss")
     assert len(told) == LEARNING["epochs"]
-    assert server.history(run["info"]["run_id"], "loss") == told
+    assert server.course(run["info"]["run_id"], "loss") == told
     entry = f"/catalog/models/{job['outputModelEntryId']}"
     waiting(lambda: user.data("GET", entry)["targets"][1]["status"] == "registered", seconds=180)
     (version,) = server.versions("tracked")

@@ -11,8 +11,7 @@ import pytest
 
 from tests.functional.stack import Up
 from tests.functional.user import User
-
-API = "/api/2.0/mlflow/"
+from tests.mlflow_server import MlflowApi
 
 
 @pytest.fixture
@@ -23,21 +22,27 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     stack.end()
 
 
-class Server:
-    """MLflow as its own API shows it."""
+class Server(MlflowApi):
+    """The one beside a stack."""
 
     def __init__(self, up: Up) -> None:
         self._up = up
-        self._url = json.loads((up.home / "client.json").read_text())["mlflow"]
-
-    def call(self, method: str, path: str, /, **body: Any) -> dict[str, Any]:
-        options: dict[str, Any] = {"params": body} if method == "GET" else {"json": body}
-        return httpx.request(method, f"{self._url}{API}{path}", timeout=60, **options).json()
+        self.url = json.loads((up.home / "client.json").read_text())["mlflow"]
 
     def answers(self) -> bool:
         try:
-            return "experiment" in self.call("GET", "experiments/get", experiment_id="0")
-        except httpx.TransportError:
+            self.call("GET", "experiments/get", experiment_id="0")
+        except httpx.HTTPError:
+            return False
+        return True
+
+    def knows(self, job_id: str) -> bool:
+        """Whether the job has a run there."""
+        try:
+            return bool(self.runs(job_id))
+        except httpx.HTTPStatusError as refused:
+            if refused.response.status_code != 404:
+                raise
             return False
 
     def process(self) -> psutil.Process:
@@ -48,18 +53,8 @@ class Server:
         ]
         return found
 
-    def runs(self, job_id: str) -> list[dict[str, Any]]:
-        found = self.call("GET", "experiments/get-by-name", experiment_name=f"job-{job_id}")
-        if "experiment" not in found:
-            return []
-        experiment = found["experiment"]["experiment_id"]
-        return self.call("POST", "runs/search", experiment_ids=[experiment]).get("runs", [])
-
-    def history(self, run_id: str, metric: str) -> list[tuple[int, float]]:
-        found = self.call(
-            "GET", "metrics/get-history", run_id=run_id, metric_key=metric, max_results=10_000
-        )
-        return [(each.get("step", 0), each["value"]) for each in found.get("metrics", [])]
+    def course(self, run_id: str, metric: str) -> list[tuple[int, float]]:
+        return [(step, value) for step, value, _ in self.history(run_id, metric)]
 
     def statuses(self, job_id: str) -> set[str]:
         return {run["info"]["status"] for run in self.runs(job_id)}
@@ -99,7 +94,7 @@ def check_that_it_has_all(
     runs = [run["info"]["run_id"] for run in server.runs(job["id"])]
     told = points_of(user, job["id"], metric)
     assert told
-    assert [found for run in runs if (found := server.history(run, metric))] == [told]
+    assert [found for run in runs if (found := server.course(run, metric))] == [told]
     assert any(path.endswith(file) for run in runs for path in server.files(run))
     address = f"/catalog/models/{job['outputModelEntryId']}"
     waiting(lambda: user.data("GET", address)["targets"][1]["status"] == "registered", seconds=180)

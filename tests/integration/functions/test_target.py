@@ -47,13 +47,19 @@ def test_every_function_is_a_target_of_the_framework(
     assert answers == {source: [200, "success", 404, "fail"] for source in sources}
 
 
-def test_a_function_runs_by_the_framework_s_own_command(database: Database) -> None:
+def test_a_function_runs_by_the_framework_s_own_command(database: Database, tmp_path: Path) -> None:
+    """In a home of its own: gunicorn keeps a socket there."""
     port = free_port()
     options = ["--asgi", "--source", "functions/gpu_types/app.py", "--target", "main"]
     listen = ["--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(
         [sys.executable, "-m", "functions_framework", *options, *listen],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(CLONE), **environ_of(database.url)},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(CLONE),
+            "HOME": str(tmp_path),
+            **environ_of(database.url),
+        },
         cwd=CLONE,
     )
     address = f"http://127.0.0.1:{port}"
