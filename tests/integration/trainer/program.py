@@ -19,6 +19,7 @@ class Program:
         work = folder / f"work-{given.get('ATTEMPT', '0')}"
         given.setdefault("WORK_DIR", str(work))
         given.setdefault("TMPDIR", str(folder))
+        given.setdefault("HOME", str(folder))
         if command and command[0].startswith("\n"):
             script = folder / "script.py"
             script.write_text(textwrap.dedent(command[0]))
