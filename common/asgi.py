@@ -28,28 +28,32 @@ class Disconnected(Exception):
 
 
 class Request:
-    """One request, read only as far as it is asked."""
+    """One request. Its body is here from the start, or read as far as it is asked for."""
 
-    __slots__ = ("_headers", "_receive", "param", "scope", "state")
+    __slots__ = ("_body", "_headers", "_query", "_receive", "method", "param", "path", "state")
 
-    def __init__(self, scope: Scope, receive: Receive, param: str = "", state: Any = None) -> None:
-        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: bytes,
+        headers: dict[bytes, bytes],
+        *,
+        body: bytes | None = None,
+        receive: Receive | None = None,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.param = ""
+        self.state: Any = None
+        self._query = query
+        self._headers = headers
+        self._body = body
         self._receive = receive
-        self.scope = scope
-        self.param = param
-        self.state = state
-
-    @property
-    def method(self) -> str:
-        return self.scope["method"]
-
-    @property
-    def path(self) -> str:
-        return self.scope["path"]
 
     @property
     def query(self) -> str:
-        return self.scope["query_string"].decode("latin-1")
+        return self._query.decode("latin-1")
 
     @property
     def headers(self) -> dict[str, str]:
@@ -64,17 +68,20 @@ class Request:
 
     def bearer(self) -> str:
         """The Bearer token. Raises Unauthenticated."""
-        scheme, _, token = (self.header(b"authorization") or "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        given = self._headers.get(b"authorization", b"")
+        token = given[7:].strip()
+        if given[:7].lower() != b"bearer " or not token:
             raise errors.Unauthenticated
-        return token.strip()
+        return token.decode("latin-1")
 
     async def body(self, limit: int = BODY_LIMIT) -> bytes:
         """The whole body. Raises TooLarge, before reading where the length is announced."""
         announced = self._headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced) > limit:
             raise _too_large(limit)
-        message = await self._receive()
+        if self._body is not None:
+            return self._body
+        message = await self._message()
         body: bytes = message.get("body", b"")
         if message["type"] == "http.request" and not message.get("more_body"):
             if len(body) > limit:
@@ -84,8 +91,13 @@ class Request:
 
     async def gone(self) -> None:
         """Returns when the client goes away."""
-        while (await self._receive())["type"] != "http.disconnect":
+        while (await self._message())["type"] != "http.disconnect":
             pass
+
+    async def _message(self) -> Message:
+        if self._receive is None:
+            raise Disconnected
+        return await self._receive()
 
     async def _rest(self, message: Message, limit: int) -> bytes:
         body = bytearray()
@@ -95,7 +107,7 @@ class Request:
                 raise _too_large(limit)
             if not message.get("more_body"):
                 return bytes(body)
-            message = await self._receive()
+            message = await self._message()
         raise Disconnected
 
 
@@ -107,6 +119,14 @@ class Stream(NamedTuple):
 
     headers: Sequence[tuple[bytes, bytes]]
     pieces: AsyncGenerator[bytes]
+
+
+class Answer(NamedTuple):
+    """A whole answer, as it goes out."""
+
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
 
 
 class Route(NamedTuple):
@@ -127,7 +147,10 @@ class App:
     """An ASGI application. A handler gets the request, whose `state` is what the lifespan yielded
     and whose `param` is the path's parameter; it returns the envelope's data, the whole body as
     bytes, or a Stream, or raises. `drain` is called with the state when the process is told to
-    end, and ends the streams: the server waits for them."""
+    end, and ends the streams: the server waits for them. `http` names the protocol that serves it
+    soonest; it can be served by any."""
+
+    http = "common.protocol:Protocol"
 
     def __init__(
         self,
@@ -153,25 +176,38 @@ class App:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
-        request = Request(scope, receive, state=self._state)
-        echoed = _identify(request)
+        method, path, query = scope["method"], scope["path"], scope["query_string"]
+        request = Request(method, path, query, dict(scope["headers"]), receive=receive)
         try:
-            handlers, request.param = self._find(scope["path"])
-            handler = handlers.get(scope["method"]) or _head(scope["method"], handlers)
+            answer = await self.answer(request)
+        except Disconnected:
+            return
+        if isinstance(answer, Stream):
+            await _stream(answer, request, send)
+            return
+        await send(
+            {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+        )
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+
+    async def answer(self, request: Request) -> Answer | Stream:
+        """What the request is answered, whatever goes wrong. Raises Disconnected."""
+        echoed = _identify(request)
+        request.state = self._state
+        try:
+            handlers, request.param = self._find(request.path)
+            handler = handlers.get(request.method) or _head(request.method, handlers)
             data = await handler(request)
             if type(data) is Stream:
-                await _stream(data, echoed, request, send)
-                return
+                return Stream([*data.headers, *echoed], data.pieces)
             body = data if type(data) is bytes else envelope.success(data)
             status, headers = 200, (JSON,)
         except Disconnected:
-            return
+            raise
         except Exception as wrong:  # noqa: BLE001 - the boundary
             status, headers, body = answers.http_answer(wrong)
-        headers = [*headers, *echoed, (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        shown = b"" if scope["method"] == "HEAD" else body
-        await send({"type": "http.response.body", "body": shown})
+        length = (b"content-length", b"%d" % len(body))
+        return Answer(status, [*headers, *echoed, length], body)
 
     def drain(self) -> None:
         """Told by the server, once no new request comes."""
@@ -236,9 +272,8 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _stream(stream: Stream, echoed: answers.Headers, request: Request, send: Send) -> None:
-    headers = [*stream.headers, *echoed]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+async def _stream(stream: Stream, request: Request, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": stream.headers})
     if request.method == "HEAD":
         await send({"type": "http.response.body", "body": b""})
         return
@@ -268,13 +303,13 @@ def _identify(request: Request) -> answers.Headers:
     """Takes over the caller's request id and trace; returns the headers that echo them."""
     request_id = trace.accept_request_id(request.header(b"x-request-id"))
     trace.request_id.set(request_id)
-    echoed = [(b"x-request-id", request_id.encode())]
+    echoed = (b"x-request-id", request_id.encode())
     given = request.header(b"traceparent")
-    if given is not None:
-        parent = trace.accept(given)
-        trace.parent.set(parent)
-        echoed.append(_echo(parent))
-    return echoed
+    if given is None:
+        return [echoed]
+    parent = trace.accept(given)
+    trace.parent.set(parent)
+    return [echoed, _echo(parent)]
 
 
 # A trainer says the same with each of its heartbeats.

@@ -62,7 +62,7 @@ def _config(app: Any, environ: Mapping[str, str]) -> uvicorn.Config:
         app,
         host=environ.get("BIND_ADDRESS") or "0.0.0.0",
         port=_port(environ),
-        http="httptools",
+        http=getattr(app, "http", "httptools"),
         ws="none",
         access_log=False,
         proxy_headers=False,

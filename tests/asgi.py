@@ -38,10 +38,17 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(app: Any) -> AsyncIterator[str]:
+async def listening(app: Any, http: str | None = None) -> AsyncIterator[str]:
     """The address of the application on a socket, for what a client in memory cannot do: read an
     answer while it is still being made."""
-    config = uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app,
+        port=0,
+        http=http or app.http,
+        proxy_headers=False,
+        log_config=None,
+        timeout_graceful_shutdown=5,
+    )
     server = _Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:

@@ -7,7 +7,8 @@ must not be what is measured.
 
 import itertools
 import json
-import selectors
+import re
+import select
 import socket
 import sys
 import time
@@ -22,6 +23,7 @@ from tests.bench.usage import Usage
 FIRST_SEQUENCE = 1_000_000
 REPEATED, OLD = 37, 73
 PATIENCE = 30.0
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -36,7 +38,7 @@ class Target:
     sequence: int = FIRST_SEQUENCE
 
     def request(self, head: bytes) -> bytes:
-        return head + b"%d".__mod__(self.sequence).join(self.parts)
+        return head + (b"%d" % self.sequence).join(self.parts)
 
 
 class Client:
@@ -92,13 +94,14 @@ class Run:
     from the measured time only."""
 
     def __init__(self, clients: list[Client]) -> None:
-        self._selector = selectors.DefaultSelector()
+        self._poll = select.epoll()
         self._clients = clients
+        self._by_file = {client.socket.fileno(): client for client in clients}
         self.acknowledged: set[tuple[int, int]] = set()
         self.statuses: Counter[str] = Counter()
         self.latencies: list[float] = []
-        for client in clients:
-            self._selector.register(client.socket, selectors.EVENT_READ, client)
+        for file in self._by_file:
+            self._poll.register(file, select.EPOLLIN)
 
     def start(self) -> None:
         for client in self._clients:
@@ -125,8 +128,8 @@ class Run:
             raise TimeoutError(f"{waiting} requests were not answered within {PATIENCE:.0f} s")
 
     def _answered(self, timeout: float) -> Iterator[Client]:
-        for key, _ in self._selector.select(timeout):
-            client: Client = key.data
+        for file, _ in self._poll.poll(timeout):
+            client = self._by_file[file]
             status = client.receive()
             if status is not None:
                 self._note(client, status)
@@ -158,9 +161,9 @@ def run(plan: dict[str, Any]) -> dict[str, Any]:
     driven.go_on(plan["warm_up"])
     driven.forget_figures()
     server, postgres = Usage(plan["server_pid"]), Usage(plan["postgres_pid"])
-    began = time.perf_counter()
+    began, own = time.perf_counter(), time.process_time()
     driven.go_on(plan["seconds"])
-    took = time.perf_counter() - began
+    took, own = time.perf_counter() - began, time.process_time() - own
     used = {"server": server.seconds(), "postgres": postgres.seconds()}
     memory = server.memory()
     answered = len(driven.latencies)
@@ -173,6 +176,7 @@ def run(plan: dict[str, Any]) -> dict[str, Any]:
         "rate": answered / took,
         "server_cpu_us": used["server"] / answered * 1e6,
         "postgres_cpu_us": used["postgres"] / answered * 1e6,
+        "load_cpu_us": own / answered * 1e6,
         "server_busy": used["server"] / took,
         "memory_mb": memory / 1e6,
         "p50_ms": latencies[answered // 2] * 1e3,
@@ -189,10 +193,8 @@ def _is_whole(data: bytes) -> bool:
     end = data.find(b"\r\n\r\n")
     if end < 0:
         return False
-    head = data[:end].lower()
-    at = head.find(b"content-length:")
-    length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-    return len(data) >= end + 4 + length
+    told = LENGTH.search(data, 0, end)
+    return len(data) >= end + 4 + (int(told[1]) if told else 0)
 
 
 if __name__ == "__main__":

@@ -149,8 +149,9 @@ class TestABody:
 
     @pytest.mark.parametrize("length", [b"-1", b"x", b"1e9", "²".encode()])
     async def test_may_announce_its_length_wrongly(self, length: bytes) -> None:
-        scope = {"headers": [(b"content-length", length)]}
-        request = asgi.Request(scope, one_message(b"abc", more=False), "", None)
+        request = asgi.Request(
+            "POST", "/", b"", {b"content-length": length}, receive=one_message(b"abc", more=False)
+        )
         assert await request.body(10) == b"abc"
 
     async def test_that_breaks_off_is_not_answered(self) -> None:
@@ -160,7 +161,13 @@ class TestABody:
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        scope = {"type": "http", "method": "POST", "path": "/v1/jobs/j1/heartbeat", "headers": []}
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/jobs/j1/heartbeat",
+            "query_string": b"",
+            "headers": [],
+        }
         await app(scope, one_message(b"ab", more=True), send)
         assert sent == []
 
