@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from infra.cli.asked import Asked
 
+one_job = click.option(
+    "--idempotency-key", help="Submits with the same key create one job, within 24 hours."
+)
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -52,9 +56,7 @@ def _pairs(option: str, name: str, metavar: str, text: str) -> Decorator:
 @set_values
 @follow_flag
 @click.option("--dry-run", is_flag=True, help="Have the request checked; create nothing.")
-@click.option(
-    "--idempotency-key", help="Submits with the same key create one job, within 24 hours."
-)
+@one_job
 @json_flag
 @click.pass_obj
 def submit(
@@ -78,7 +80,8 @@ def submit(
     key = idempotency_key or str(uuid.uuid4())
     with session.client() as client:
         _complete(session, client, asked, request, keep=not dry_run)
-        job = _submit(client, request, key, dry_run)
+        with _one_job(None if dry_run else key):
+            job = client.jobs.submit(request, idempotency_key=key, dry_run=dry_run)
         if dry_run:
             _told(session, job, "The request is fine; nothing was created.")
         elif follow:
@@ -109,6 +112,7 @@ def cancel(session: Session, job_id: str) -> None:
 @set_values
 @click.option("--use-gpu/--no-use-gpu", default=None, help="As before when not given.")
 @follow_flag
+@one_job
 @json_flag
 @click.pass_obj
 def resubmit(
@@ -117,6 +121,7 @@ def resubmit(
     settings: tuple[str, ...],
     use_gpu: bool | None,
     follow: bool,
+    idempotency_key: str | None,
 ) -> None:
     """Submit an ended job again, on other resources if wanted.
 
@@ -129,7 +134,9 @@ def resubmit(
         before = client.jobs.get(find_job(client, job_id, sure=True))
         profile = dict(before.get("resourceProfile") or {})
         change_values(profile, settings)
-        job = client.jobs.resubmit(before["id"], profile, use_gpu=use_gpu)
+        key = idempotency_key or str(uuid.uuid4())
+        with _one_job(key):
+            job = client.jobs.resubmit(before["id"], profile, use_gpu=use_gpu, idempotency_key=key)
         if follow:
             session.output.progress(f"Submitted {job['id']} after {before['id']}.")
             follow_to_end(session, client, job["id"])
@@ -155,11 +162,13 @@ def _complete(
         )
 
 
-def _submit(client: Client, request: JsonObject, key: str, dry_run: bool) -> Job:
+@contextmanager
+def _one_job(key: str | None) -> Generator[None]:
+    """Says how to ask again where nobody knows whether the job was created."""
     try:
-        return client.jobs.submit(request, idempotency_key=key, dry_run=dry_run)
+        yield
     except Unreachable as error:
-        if not dry_run:
+        if key:
             error.advice = (
                 "Whether the job was created is not known. Repeat the same command with "
                 f"--idempotency-key {key}, and there will be one job."

@@ -137,12 +137,17 @@ class Jobs(Generic[D]):
 
     @call
     def resubmit(
-        self, job_id: str, resource_profile: Mapping[str, Any], *, use_gpu: bool | None = None
+        self,
+        job_id: str,
+        resource_profile: Mapping[str, Any],
+        *,
+        use_gpu: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> Flow[Job]:
-        """Not repeated when the answer is lost: there might be two jobs then."""
+        """An ended job once more, as a new one. With one key there is one, as by `submit`."""
         body: dict[str, Any] = {"resourceProfile": dict(resource_profile)}
         body |= {} if use_gpu is None else {"useGpu": use_gpu}
-        return self.exchange.ask("POST", f"{path_of(job_id)}/resubmit", json=body)
+        return _create(self.exchange, f"{path_of(job_id)}/resubmit", body, idempotency_key)
 
     @call
     def register_model(self, job_id: str, name: str, version: str, **more: Any) -> Flow[Job]:
@@ -243,11 +248,17 @@ class Jobs(Generic[D]):
 def _submit(
     exchange: Exchange, request: Mapping[str, Any], key: str | None, dry_run: bool
 ) -> Flow[Job]:
+    return _create(exchange, JOBS, request, key, dryRun="true" if dry_run else None)
+
+
+def _create(
+    exchange: Exchange, path: str, body: Mapping[str, Any], key: str | None, **params: str | None
+) -> Flow[Job]:
     return exchange.ask(
         "POST",
-        JOBS,
-        params={"dryRun": "true" if dry_run else None},
-        json=dict(request),
+        path,
+        params=params,
+        json=dict(body),
         headers={"Idempotency-Key": key or str(uuid.uuid4())},
         repeatable=True,
     )

@@ -313,6 +313,18 @@ class TestResubmit:
         assert second["resourceProfile"] == ON_GPU["resourceProfile"]
         assert second["outputModelVersion"] == "8"
 
+    async def test_makes_one_job_of_one_key(
+        self, client: httpx.AsyncClient, pool: asyncpg.Pool
+    ) -> None:
+        first = await submit(client)
+        await pool.execute("update jobs set status = 'succeeded'")
+        path, body = f"{JOBS}/{first['id']}/resubmit", {"resourceProfile": PROFILE}
+        answers = [await client.post(path, json=body, headers=KEY) for _ in range(2)]
+        made = {answer.json()["data"]["id"] for answer in answers}
+        assert len(made) == 1
+        assert made != {first["id"]}
+        assert (await counts(pool))["jobs"] == 2
+
     async def test_checks_the_rules_again(
         self, client: httpx.AsyncClient, pool: asyncpg.Pool
     ) -> None:
