@@ -1,7 +1,7 @@
 """A training loop whose steps are timed: `python training_steps.py`, in a job of its own.
 
-STEPS says how many there are, FIGURES where their times are written. A step is arithmetic that takes
-some milliseconds; each is told, as a loop that logs everything would."""
+It goes on for SECONDS; FIGURES is where the end of each step, by the clock, and its time are written.
+A step is arithmetic that takes some milliseconds; each is told, as a loop that logs everything would."""
 
 import json
 import os
@@ -22,16 +22,17 @@ def work(a: list[list[float]], b: list[list[float]]) -> float:
 
 
 def main() -> None:
-    steps = int(os.environ["STEPS"])
+    seconds = float(os.environ["SECONDS"])
     rng = random.Random(1)
     a, b = ([[rng.random() for _ in range(SIZE)] for _ in range(SIZE)] for _ in range(2))
     run = et.start()
-    took: list[float] = []
-    for step in range(steps):
+    took: list[tuple[float, float]] = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         began = time.perf_counter()
-        loss = work(a, b) / (step + 1)
-        run.log(step=step, total_steps=steps, loss=loss)
-        took.append(time.perf_counter() - began)
+        loss = work(a, b) / (len(took) + 1)
+        run.log(step=len(took), loss=loss)
+        took.append((time.time(), time.perf_counter() - began))
     Path(os.environ["FIGURES"]).write_text(json.dumps(took), encoding="utf-8")
     run.finish()
 

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from eventrain_trainer.metric import Point
+from eventrain_trainer.patience import with_breaks
 
 POINT_OVERHEAD = 200
 LATEST_METRICS = 1000
-STRETCH = 256
+STRETCH = 64
 OFTEN = 4
 MOST_AFTER_THINNING = 0.8
 
@@ -79,7 +80,7 @@ class Spool:
                     stretches.popleft()
             self._count -= len(taken)
             self._bytes -= _weight(taken)
-        return [Point._make(held) for held in taken]
+        return [Point._make(held) for held in with_breaks(taken)]
 
     def _hold(self, point: Point) -> None:
         if not self._whole or len(self._whole[-1]) >= self._stretch:
