@@ -7,10 +7,11 @@ whatever it holds. Round after round reaches up to the newer half. The latest va
 """
 
 import math
+import struct
 import threading
-from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from eventrain_trainer.metric import Point
@@ -21,60 +22,44 @@ LATEST_METRICS = 1000
 STRETCH = 64
 OFTEN = 4
 MOST_AFTER_THINNING = 0.8
+# A name by its number, value, step, time.
+RECORD = struct.Struct("=Hdqd")
+
+Row = tuple[str, float, int, float]
 
 
 class Stretch:
-    """Points one after the other, in columns: an array holds no objects, so that the garbage
-    collector neither counts what waits here nor walks through it while the training stands still.
-    """
+    """Points one after the other, as bytes: the garbage collector, which would count what waits
+    here and walk through it while the training stands still, knows neither of bytes nor of a
+    dictionary of plain values."""
 
-    __slots__ = ("names", "steps", "times", "values")
+    __slots__ = ("numbers", "packed")
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.values = array("d")
-        self.steps = array("q")
-        self.times = array("d")
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self.numbers: dict[str, int] = {}
+        self.packed = bytearray()
+        for row in rows:
+            self.add(*row)
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.packed) // RECORD.size
 
     @property
     def weight(self) -> int:
-        return POINT_OVERHEAD * len(self.names) + sum(map(len, self.names))
+        return sum(POINT_OVERHEAD + len(name) for name, _, _, _ in self.rows())
 
-    def points(self) -> Iterator[Point]:
-        return map(Point, self.names, self.values, self.steps, self.times)
+    def rows(self) -> Iterator[Row]:
+        names = list(self.numbers)
+        for number, value, step, time in RECORD.iter_unpack(self.packed):
+            yield names[number], value, step, time
 
-    def add(self, point: Point) -> None:
-        self.names.append(point.name)
-        self.values.append(point.value)
-        self.steps.append(point.step)
-        self.times.append(point.time)
+    def add(self, name: str, value: float, step: int, time: float) -> None:
+        number = self.numbers.setdefault(name, len(self.numbers))
+        self.packed += RECORD.pack(number, value, step, time)
 
     def extend(self, other: "Stretch") -> None:
-        self.names += other.names
-        self.values += other.values
-        self.steps += other.steps
-        self.times += other.times
-
-    def cut(self, count: int) -> "Stretch":
-        """The first so many, which are here no more."""
-        first = Stretch()
-        first.names, self.names = self.names[:count], self.names[count:]
-        first.values, self.values = self.values[:count], self.values[count:]
-        first.steps, self.steps = self.steps[:count], self.steps[count:]
-        first.times, self.times = self.times[:count], self.times[count:]
-        return first
-
-    def only(self, places: Iterable[int]) -> "Stretch":
-        kept = Stretch()
-        for place in places:
-            kept.names.append(self.names[place])
-            kept.values.append(self.values[place])
-            kept.steps.append(self.steps[place])
-            kept.times.append(self.times[place])
-        return kept
+        for row in other.rows():
+            self.add(*row)
 
 
 class Spool:
@@ -121,20 +106,25 @@ class Spool:
 
     def take(self, most: int) -> list[Point]:
         """Oldest first; what is taken is the taker's to deliver."""
-        taken = Stretch()
+        taken: list[Stretch] = []
         with self._lock:
-            while len(taken) < most and (stretches := self._thinned or self._whole):
-                taken.extend(stretches[0].cut(most - len(taken)))
-                if not len(stretches[0]):
-                    stretches.popleft()
-            self._count -= len(taken)
-            self._bytes -= taken.weight
-        return list(with_breaks(taken.points()))
+            while most > 0 and (stretches := self._thinned or self._whole):
+                oldest = stretches.popleft()
+                if len(oldest) > most:
+                    rows = list(oldest.rows())
+                    stretches.appendleft(Stretch(rows[most:]))
+                    oldest = Stretch(rows[:most])
+                taken.append(oldest)
+                most -= len(oldest)
+                self._count -= len(oldest)
+                self._bytes -= oldest.weight
+        left = chain.from_iterable(stretch.rows() for stretch in taken)
+        return [Point._make(row) for row in with_breaks(left)]
 
     def _hold(self, point: Point) -> None:
         if not self._whole or len(self._whole[-1]) >= self._stretch:
             self._whole.append(Stretch())
-        self._whole[-1].add(point)
+        self._whole[-1].add(*point)
         self._count += 1
         self._bytes += POINT_OVERHEAD + len(point.name)
 
@@ -146,7 +136,7 @@ class Spool:
         stretch = self._whole.popleft()
         while self._whole and len(stretch) + len(self._whole[0]) <= self._stretch:
             stretch.extend(self._whole.popleft())
-        kept = stretch.only(_every_second(stretch, self._turns))
+        kept = Stretch(_every_second(list(stretch.rows()), self._turns))
         self._thinned.append(kept)
         gone = len(stretch) - len(kept)
         self._bytes -= stretch.weight - kept.weight
@@ -158,23 +148,27 @@ class Spool:
         self.thinned += gone
 
 
-def _every_second(stretch: Stretch, turns: dict[str, int]) -> Iterator[int]:
-    """Where those lie that stay."""
-    telling = _extremes(stretch)
-    for place, (name, value) in enumerate(zip(stretch.names, stretch.values, strict=True)):
+def _every_second(rows: Sequence[Row], turns: dict[str, int]) -> Iterator[Row]:
+    telling = _extremes(rows)
+    for row in rows:
+        name, value = row[0], row[1]
         # Names begin by turns: where each of many comes but once, half of them go.
         turn = turns[name] = turns.get(name, len(turns)) + 1
-        if turn % 2 or place in telling or not math.isfinite(value):
-            yield place
+        if turn % 2 or id(row) in telling or not math.isfinite(value):
+            yield row
 
 
-def _extremes(stretch: Stretch) -> set[int]:
-    places: dict[str, list[int]] = {}
-    for place, name in enumerate(stretch.names):
-        places.setdefault(name, []).append(place)
+def _extremes(rows: Sequence[Row]) -> set[int]:
+    by_name: dict[str, list[Row]] = {}
+    for row in rows:
+        by_name.setdefault(row[0], []).append(row)
     return {
-        extreme(same, key=stretch.values.__getitem__)
-        for same in places.values()
+        id(extreme(same, key=_value))
+        for same in by_name.values()
         if len(same) >= OFTEN
         for extreme in (min, max)
     }
+
+
+def _value(row: Row) -> float:
+    return row[1]
