@@ -22,6 +22,7 @@ from infra.local.stack import Stack
 from tests.chaos.tap import Side, Tap, Trap
 from tests.functional.user import TERMINAL, request
 
+NEVER = "@yearly"
 EXPECTED = ("submitted", "queued", "started", "succeeded", "registered")
 
 
@@ -137,7 +138,10 @@ class Plant:
         return "\n".join(found)
 
     async def hurry(self) -> None:
-        """An hour passes for whatever waits."""
+        """An hour passes for whatever waits. Where no clock ticks nobody would look, and whoever
+        claims a row at this moment would pass over it for good."""
+        if self._tick == NEVER:
+            return
         hour = "now() - interval '1 hour'"
         await self.pool.execute(f"update work set next_at = {hour} where state = 'due'")
         await self.pool.execute(

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from infra.cli.main import run
-from tests.chaos.plant import Plant
+from tests.chaos.plant import NEVER, Plant
 from tests.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -23,7 +23,7 @@ async def plant(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
 ) -> AsyncIterator[Plant]:
     database = postgres_server.create()
-    made = Plant(tmp_path_factory.mktemp("plant"), database.url, tick="@yearly")
+    made = Plant(tmp_path_factory.mktemp("plant"), database.url, tick=NEVER)
     await made.start()
     yield made
     await made.stop()

@@ -1,3 +1,4 @@
+import gc
 import math
 from itertools import pairwise
 
@@ -55,6 +56,15 @@ class TestSpool:
         steps = [after - before for before, after in pairwise(sizes)]
         assert min(steps) < 0
         assert all(-2 * STRETCH <= step <= 1 for step in steps)
+
+    def test_gives_the_garbage_collector_nothing_to_walk_through(self) -> None:
+        spool = _spool(20_000)
+        gc.collect()
+        before = len(gc.get_objects())
+        _fill(spool, [0.5] * 30_000)
+        gc.collect()
+        assert len(spool) > 10_000
+        assert len(gc.get_objects()) - before < len(spool) // 10
 
     def test_thins_each_of_many_names_alike(self) -> None:
         spool = _spool(4000)
