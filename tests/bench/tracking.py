@@ -59,14 +59,15 @@ LOOPS, QUICK_LOOPS = 5, 1
 def rows(*, quick: bool) -> list[Bound]:
     """How much longer a step takes, by the median of the loops."""
     kinds: dict[str, tuple[Plan, Sequence[str], Disturb]] = {
-        "MLflow killed": (QUICK_MLFLOW if quick else MLFLOW, ["--mlflow"], kill_mlflow),
-        "the control plane killed": (QUICK_AWAY if quick else AWAY, [], kill_control_plane),
+        "MLflow": (QUICK_MLFLOW if quick else MLFLOW, ["--mlflow"], kill_mlflow),
+        "control plane": (QUICK_AWAY if quick else AWAY, [], kill_control_plane),
     }
     found: list[Bound] = []
     for said, (plan, options, disturb) in kinds.items():
-        text = f"step time, {said} for {plan.disturbed:g} s"
+        text = f"step time, {said} killed for {plan.disturbed:g} s"
         ratios = [measure(plan, options, disturb) for _ in range(QUICK_LOOPS if quick else LOOPS)]
-        report.write(RESULTS / f"tracking-{said.split()[-2].lower()}.json", {"ratios": ratios})
+        name = said.lower().replace(" ", "-")
+        report.write(RESULTS / f"tracking-{name}.json", {"ratios": ratios})
         note = "loops: " + ", ".join(f"{each:.4f}" for each in ratios)
         found.append(Bound(text, statistics.median(ratios), "times", BOUND, note=note))
     return found

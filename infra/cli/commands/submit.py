@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from infra.cli.asked import Asked
 
-one_job = click.option(
+key_option = click.option(
     "--idempotency-key", help="Submits with the same key create one job, within 24 hours."
 )
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -56,7 +56,7 @@ def _pairs(option: str, name: str, metavar: str, text: str) -> Decorator:
 @set_values
 @follow_flag
 @click.option("--dry-run", is_flag=True, help="Have the request checked; create nothing.")
-@one_job
+@key_option
 @json_flag
 @click.pass_obj
 def submit(
@@ -112,7 +112,7 @@ def cancel(session: Session, job_id: str) -> None:
 @set_values
 @click.option("--use-gpu/--no-use-gpu", default=None, help="As before when not given.")
 @follow_flag
-@one_job
+@key_option
 @json_flag
 @click.pass_obj
 def resubmit(

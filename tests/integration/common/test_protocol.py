@@ -130,6 +130,7 @@ SAID: dict[str, list[bytes]] = {
     "another method": [b"PUT /read HTTP/1.1\r\nhost: it\r\ncontent-length: 2\r\n\r\n{}", LAST],
     "a crash": [post("/crash"), LAST],
     "an upgrade": [post("/read", b"ab", "connection: upgrade", "upgrade: h2c"), LAST],
+    "a length and chunks": [post("/read", b"", "transfer-encoding: chunked", length=2), b"2\r\nab"],
     "two lengths": [post("/read", b"ab", "content-length: 3")],
     "no length": [post("/read", b"", "x: y").replace(b"content-length: 0", b"content-length: x")],
     "no HTTP": [b"what is this\r\n\r\n"],
@@ -169,7 +170,6 @@ class TestWhoeverLeaves:
             _, writer = await site.connect()
             writer.write(post("/wait", b"half", length=9))
             await writer.drain()
-            await asyncio.sleep(0.05)
             writer.close()
             assert b"alive" in await site.say([LAST])
             assert not site.entered.is_set()
