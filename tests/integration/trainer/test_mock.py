@@ -231,7 +231,10 @@ class TestTheCommand:
         bowls = make("bowls", tmp_path)
         file = tmp_path / "environ"
         port = str(free_port())
+        # As a script's shell has it for what runs in the background.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         process = mocking("--port", port, "--set", "epochs=2", "--env-file", str(file), "--json")
+        signal.signal(signal.SIGINT, before)
         assert process.stdout is not None
         assert port in process.stdout.readline()
 

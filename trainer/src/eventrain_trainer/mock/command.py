@@ -7,6 +7,7 @@ that it hears; keys, or HTTP at /mock, tell it what to do.
 import argparse
 import json
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -25,6 +26,8 @@ INTERRUPTED = 130
 def main(argv: Sequence[str]) -> int:
     given, command = _split(argv)
     asked = _parser().parse_args(given)
+    # A script that starts it in the background has it ignore what would end it otherwise.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             plane = stack.enter_context(_plane(asked))
