@@ -56,6 +56,14 @@ async def _prepare_kept(connection: Any) -> None:
     await connection.execute("set enable_seqscan = off")
 
 
+async def _prepare_keyed(connection: Any) -> None:
+    """Where every statement names its rows, one plan does for all values. Left to itself, Postgres
+    may plan anew each time, since it deems one named row cheaper than ten unnamed ones: for a
+    single heartbeat that takes it longer than all else."""
+    await _prepare(connection)
+    await connection.execute("set enable_seqscan = off; set plan_cache_mode = force_generic_plan")
+
+
 async def _prepare(connection: Any) -> None:
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=_encode, decoder=msgspec.json.decode
@@ -68,11 +76,13 @@ async def _leave(connection: Any) -> None:
     asyncpg sends otherwise is a round trip for each use."""
 
 
-async def open_pool(settings: Database) -> asyncpg.Pool:
-    """A pool that opens its connections when they are first needed.
+async def open_pool(settings: Database, *, keyed: bool = False) -> asyncpg.Pool:
+    """A pool that opens its connections when they are first needed; `keyed` for one whose
+    statements all name the rows that they are about.
 
     Behind a pooler that hands out connections by transaction no statement outlives its use.
     """
+    prepare = _prepare_keyed if keyed else _prepare_kept
     return await asyncpg.create_pool(
         settings.url,
         min_size=0,
@@ -82,7 +92,7 @@ async def open_pool(settings: Database) -> asyncpg.Pool:
         max_inactive_connection_lifetime=120,
         statement_cache_size=0 if settings.pooled_by_transaction else 200,
         server_settings={"application_name": settings.application},
-        init=_prepare if settings.pooled_by_transaction else _prepare_kept,
+        init=_prepare if settings.pooled_by_transaction else prepare,
         reset=_leave,
     )
 

@@ -26,13 +26,24 @@ class Protocol(HttpToolsProtocol):
     app: Any
     cycle: Any
     parser: Any
+    transport: Any
+    _idle_since: float | None = None
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
 
     def on_headers_complete(self) -> None:
         headers = dict(self.headers)
         if self._is_small_post(headers):
             self.cycle = Exchange(self, headers)
-        else:
-            super().on_headers_complete()
+            return
+        said = self.url, self.expect_100_continue, self.headers
+        super().on_message_begin()
+        self.url, self.expect_100_continue = said[:2]
+        self.headers += said[2]
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         if type(self.cycle) is Exchange:
@@ -48,6 +59,35 @@ class Protocol(HttpToolsProtocol):
         task = self.loop.create_task(cycle.run())
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
+
+    def on_response_complete(self) -> None:
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_again_in(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._look_again_in(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _look_again_in(self, seconds: float) -> None:
+        """One timer for as long as requests follow each other, not one for each."""
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = None
 
     def _is_small_post(self, headers: Headers) -> bool:
         """Whether nothing about the request is uncommon, and no other is under way before it."""

@@ -286,11 +286,12 @@ select attempt, open, waiting, command from beats where job_id = $1;
 -- name: record_heartbeats
 -- A group of heartbeats, fenced: the row of each job is locked in id order, and where it is of the
 -- same attempt keeps the greatest sequence and the body that came with it; history ignores
--- repeats. What is returned is how each job stands: beats of another attempt were written nowhere.
+-- repeats. What is returned is who was not heard as usual, by place in the group, and how that job
+-- stands: beats of another attempt were written nowhere.
 with arrived as (
-    select job_id, attempt, sequence, marker, body::jsonb as body
+    select place, job_id, attempt, sequence, marker, body::jsonb as body
     from unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[], $5::text[])
-        as a (job_id, attempt, sequence, marker, body)
+        with ordinality as a (job_id, attempt, sequence, marker, body, place)
 ),
 fence as (
     select job_id, attempt, open, waiting, command
@@ -299,11 +300,16 @@ fence as (
     order by job_id
     for no key update
 ),
-newest as (
-    select distinct on (arrived.job_id) arrived.*
+heard as (
+    select arrived.*, fence.attempt as fenced, fence.open, fence.waiting, fence.command
     from arrived
-    join fence using (job_id, attempt)
-    order by arrived.job_id, arrived.sequence desc
+    left join fence using (job_id)
+),
+newest as (
+    select distinct on (job_id) job_id, sequence, marker, body
+    from heard
+    where attempt = fenced
+    order by job_id, sequence desc
 ),
 touched as (
     update beats
@@ -326,12 +332,14 @@ touched as (
 ),
 history as (
     insert into heartbeats (job_id, attempt, sequence, received_at, body)
-    select arrived.job_id, arrived.attempt, arrived.sequence, $6, arrived.body
-    from arrived
-    join fence using (job_id, attempt)
+    select job_id, attempt, sequence, $6, body
+    from heard
+    where attempt = fenced
     on conflict (job_id, attempt, sequence) do nothing
 )
-select job_id, attempt, open, waiting, command from fence;
+select place, fenced, open, waiting, command
+from heard
+where (attempt = fenced and open and not waiting and command = 'continue') is not true;
 
 -- name: record_report
 -- One thing that a trainer told, fenced and numbered under the beat's lock; a repeat changes

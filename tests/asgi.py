@@ -38,7 +38,9 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(app: Any, http: str | None = None) -> AsyncIterator[str]:
+async def listening(
+    app: Any, http: str | None = None, *, keep_alive: float = 5
+) -> AsyncIterator[str]:
     """The address of the application on a socket, for what a client in memory cannot do: read an
     answer while it is still being made."""
     config = uvicorn.Config(
@@ -49,6 +51,7 @@ async def listening(app: Any, http: str | None = None) -> AsyncIterator[str]:
         log_config=None,
         timeout_graceful_shutdown=5,
     )
+    config.timeout_keep_alive = keep_alive
     server = _Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:

@@ -1,8 +1,9 @@
 """Heartbeats: fenced by the beat's row, written in groups, each numbered by its trainer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 from uuid import UUID
 
@@ -38,12 +39,13 @@ class Fence(msgspec.Struct, frozen=True):
     command: Command
 
 
-async def record(
-    connection: Queryable, beats: Sequence[Beat], *, now: datetime
-) -> Mapping[UUID, Fence]:
-    """Writes a group of heartbeats in one statement. The answer is how each job stands that there
-    is; the beats of another attempt than it names were written nowhere."""
-    rows = await connection.fetch(
+Stands = Sequence[Fence | None]
+
+
+async def record(connection: Queryable, beats: Sequence[Beat], *, now: datetime) -> Stands:
+    """Writes a group of heartbeats in one statement. The answer is how the job of each stands,
+    None where there is none; a beat of another attempt than that was written nowhere."""
+    unusual = await connection.fetch(
         statement("record_heartbeats"),
         [beat.job_id for beat in beats],
         [beat.attempt for beat in beats],
@@ -52,7 +54,15 @@ async def record(
         [beat.body for beat in beats],
         now,
     )
-    return {job_id: Fence(*stands) for job_id, *stands in rows}
+    stands: list[Fence | None] = [_usual(beat.attempt) for beat in beats]
+    for place, attempt, *rest in unusual:
+        stands[place - 1] = None if attempt is None else Fence(attempt, *rest)
+    return stands
+
+
+@lru_cache(maxsize=256)
+def _usual(attempt: int) -> Fence:
+    return Fence(attempt, open=True, waiting=False, command="continue")
 
 
 class Recorder:
@@ -66,7 +76,7 @@ class Recorder:
         self._held: PoolConnectionProxy | None = None
         self._turns = 0
 
-    async def __call__(self, beats: Sequence[Beat]) -> Mapping[UUID, Fence]:
+    async def __call__(self, beats: Sequence[Beat]) -> Stands:
         """`record` with the time of the call."""
         if self._turns >= TURNS:
             await self.rest()

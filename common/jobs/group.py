@@ -5,17 +5,15 @@ refused at once, and what was taken is answered after its commit, or with an err
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from uuid import UUID
+from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 
 from common.errors import Invalid, Unavailable, Violation
-from common.jobs.beat import Beat, Fence
+from common.jobs.beat import Beat, Fence, Stands
 from common.postgres import FAULTS
 
-Written = Mapping[UUID, Fence]
-Write = Callable[[Sequence[Beat]], Awaitable[Written]]
+Write = Callable[[Sequence[Beat]], Awaitable[Stands]]
 Rest = Callable[[], Awaitable[None]]
 
 LARGEST = 512
@@ -71,7 +69,7 @@ class Group:
 
     async def _write_batch(self, batch: list[tuple[Beat, asyncio.Future[Fence | None]]]) -> None:
         try:
-            written = await self._try_twice([beat for beat, _ in batch])
+            stands = await self._try_twice([beat for beat, _ in batch])
         except asyncpg.PostgresError as wrong:
             if len(batch) > 1 and _is_about_data(wrong):
                 for one in batch:
@@ -82,11 +80,11 @@ class Group:
         except Exception as wrong:  # noqa: BLE001 - whoever waits must hear of it
             _fail(batch, _away() if isinstance(wrong, FAULTS) else wrong)
             return
-        for beat, future in batch:
+        for (_, future), stand in zip(batch, stands, strict=True):
             if not future.done():
-                future.set_result(written.get(beat.job_id))
+                future.set_result(stand)
 
-    async def _try_twice(self, beats: Sequence[Beat]) -> Written:
+    async def _try_twice(self, beats: Sequence[Beat]) -> Stands:
         try:
             return await self._write(beats)
         except FAULTS as wrong:

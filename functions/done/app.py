@@ -50,7 +50,7 @@ def create_app(environ: Mapping[str, str]) -> App:
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[State]:
-        pool = await postgres.open_pool(database)
+        pool = await postgres.open_pool(database, keyed=True)
         publisher = Publisher(broker.url, token_file=broker.token_file)
         state = State(pool, Outbox(pool, publisher.publish, _now))
         yield state

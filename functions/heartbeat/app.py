@@ -51,7 +51,7 @@ def create_app(environ: Mapping[str, str]) -> App:
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[State]:
-        pool = await postgres.open_pool(database)
+        pool = await postgres.open_pool(database, keyed=True)
         publisher = Publisher(broker.url, token_file=broker.token_file)
         recorder = beat.Recorder(pool, _now)
         group = Group(recorder, rest=recorder.rest)

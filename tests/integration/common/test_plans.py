@@ -6,10 +6,18 @@ from typing import Any
 
 import asyncpg
 import msgspec
+import pytest
 
+from common import postgres
+from common.jobs import beat
+from common.jobs.beat import Beat
+from common.jobs.state import Status
 from common.postgres import statements
+from common.settings import Database as DatabaseSettings
 from tests import many_jobs
 from tests.integration.common.jobs.test_lists import nodes
+from tests.jobs import NOW, make_job
+from tests.postgres_server import Database
 
 TABLES = ("jobs", "attempts", "beats", "work", "job_events")
 # What of them is read to its end holds no more than what is still to do.
@@ -32,6 +40,11 @@ select id, 1, submitted_at, submitted_at, submitted_at, 'succeeded', 's3://logs/
 WORK = """
 insert into work (kind, job_id, attempt, state, next_at, created_at, finished_at)
 select 'launch', id, 1, 'done', submitted_at, submitted_at, submitted_at from jobs
+"""
+PLANNED = """
+select generic_plans, custom_plans
+from pg_prepared_statements
+where statement like $1 and statement not like '%pg_prepared_statements%'
 """
 EVENTS = """
 insert into job_events (
@@ -60,6 +73,21 @@ async def test_no_plan_over_a_long_history_reads_it_whole(pool: asyncpg.Pool) ->
     for table in TABLES:
         await pool.execute(f"vacuum analyze {table}", timeout=many_jobs.PATIENCE)
     assert await read_whole(pool) == set()
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 30])
+async def test_heartbeats_are_planned_once(database: Database, at_once: int) -> None:
+    pool = await postgres.open_pool(DatabaseSettings(url=database.url, pool_size=1), keyed=True)
+    jobs = [await make_job(pool, Status.RUNNING) for _ in range(at_once)]
+
+    async with pool.acquire() as connection:
+        for turn in range(12):
+            await beat.record(connection, [Beat(job, 1, turn, "", "{}") for job in jobs], now=NOW)
+        planned = await connection.fetchrow(PLANNED, "%heartbeats%")
+
+    await postgres.close_pool(pool)
+    assert planned is not None
+    assert tuple(planned) == (12, 0)
 
 
 async def read_whole(pool: asyncpg.Pool) -> set[tuple[str, str]]:

@@ -81,9 +81,9 @@ class Site:
 
 
 @asynccontextmanager
-async def serving(http: str) -> AsyncGenerator[Site]:
+async def serving(http: str, *, keep_alive: float = 5) -> AsyncGenerator[Site]:
     site = Site()
-    async with listening(site.app(), http) as site.address:
+    async with listening(site.app(), http, keep_alive=keep_alive) as site.address:
         yield site
 
 
@@ -197,3 +197,48 @@ async def test_an_answer_under_way_is_waited_for_at_the_end(http: str) -> None:
     writer.close()
     assert heard.startswith(b"HTTP/1.1 200 OK")
     assert site.done == [b"late"]
+
+
+QUIET = 0.4
+
+
+@pytest.mark.parametrize("http", [UVICORN, OURS])
+class TestAConnection:
+    async def test_ends_once_nothing_was_said_for_a_while(self, http: str) -> None:
+        async with serving(http, keep_alive=QUIET) as site:
+            reader, writer = await site.connect()
+            for _ in range(4):
+                await asyncio.sleep(QUIET * 0.7)
+                await ask(reader, writer)
+            began = asyncio.get_running_loop().time()
+            assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
+            assert asyncio.get_running_loop().time() - began >= QUIET * 0.9
+            writer.close()
+
+    async def test_does_not_end_over_what_is_being_said(self, http: str) -> None:
+        async with serving(http, keep_alive=QUIET) as site:
+            reader, writer = await site.connect()
+            await ask(reader, writer)
+            whole = post("/read", b"abc")
+            for piece in (whole[:20], whole[20:-1]):
+                writer.write(piece)
+                await asyncio.sleep(QUIET * 1.5)
+            await ask(reader, writer, whole[-1:])
+            writer.close()
+
+    async def test_does_not_end_over_an_answer_under_way(self, http: str) -> None:
+        async with serving(http, keep_alive=QUIET) as site:
+            reader, writer = await site.connect()
+            await ask(reader, writer)
+            asyncio.get_running_loop().call_later(QUIET * 2.5, site.go_on.set)
+            await ask(reader, writer, post("/wait", b"slow"))
+            writer.close()
+
+
+async def ask(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, said: bytes = post("/read")
+) -> None:
+    writer.write(said)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
+    assert head.startswith(b"HTTP/1.1 200 OK")
+    await reader.readexactly(int(head.partition(b"content-length: ")[2].split(b"\r\n")[0]))

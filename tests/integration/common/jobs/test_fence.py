@@ -9,7 +9,7 @@ import pytest
 
 from common.errors import NotFound, StaleAttempt
 from common.jobs import beat, report, transition
-from common.jobs.beat import Beat
+from common.jobs.beat import Beat, Fence
 from common.jobs.report import Report
 from common.jobs.state import TERMINAL, Status, Trigger
 from common.postgres import transaction
@@ -20,8 +20,8 @@ TELEMETRY = ("heartbeats", "reports", "checkpoints")
 
 async def say_beat(pool: asyncpg.Pool, job_id: UUID, attempt: int) -> bool:
     beats = [Beat(job_id, attempt, 7, "1/1/None", '{"sequence":7}')]
-    fences = await beat.record(pool, beats, now=NOW)
-    return job_id in fences and fences[job_id].attempt == attempt
+    (fence,) = await beat.record(pool, beats, now=NOW)
+    return fence is not None and fence.attempt == attempt
 
 
 async def say_report(pool: asyncpg.Pool, job_id: UUID, attempt: int) -> bool:
@@ -114,6 +114,43 @@ class TestFence:
 
         assert await say(pool, job_id, 2) is False
         assert await written(pool) == 0
+
+
+async def test_a_group_hears_how_each_stands_in_its_own_order(pool: asyncpg.Pool) -> None:
+    running, waiting = [await make_job(pool, at) for at in (Status.RUNNING, Status.QUEUED)]
+    stopped, ended = [await make_job(pool, Status.RUNNING) for _ in range(2)]
+    await pool.execute("update beats set command = 'stop' where job_id = $1", stopped)
+    await apply(pool, intent_of(ended, Trigger.SUCCEEDED))
+    said = [
+        (waiting, 1),
+        (running, 2),
+        (UUID(int=7), 1),
+        (running, 1),
+        (stopped, 1),
+        (ended, 1),
+        (running, 1),
+    ]
+
+    stands = await beat.record(
+        pool, [Beat(*each, turn, "", "{}") for turn, each in enumerate(said)], now=NOW
+    )
+
+    usual = Fence(1, open=True, waiting=False, command="continue")
+    assert list(stands) == [
+        Fence(1, open=True, waiting=True, command="continue"),
+        usual,
+        None,
+        usual,
+        Fence(1, open=True, waiting=False, command="stop"),
+        Fence(1, open=False, waiting=False, command="stop"),
+        usual,
+    ]
+    stored = await pool.fetch("select job_id, sequence from heartbeats order by sequence")
+    assert [(s["job_id"], s["sequence"]) for s in stored] == [
+        (job_id, turn)
+        for turn, (job_id, attempt) in enumerate(said)
+        if attempt == 1 and job_id != UUID(int=7)
+    ]
 
 
 class TestNewestCheckpoint:

@@ -1,7 +1,7 @@
 """Rule 25: heartbeats in groups, and each way in which a group's commit can fail."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import count
 from uuid import UUID
 
@@ -11,7 +11,7 @@ import pytest
 from common import postgres
 from common.errors import Invalid, Unavailable
 from common.jobs import beat
-from common.jobs.beat import Beat, Fence
+from common.jobs.beat import Beat, Fence, Stands
 from common.jobs.group import Group
 from common.jobs.state import Status
 from common.postgres import transaction
@@ -35,7 +35,7 @@ class Writer:
         self.failures = 0
         self.fault: type[Exception] = ConnectionResetError
 
-    async def __call__(self, beats: Sequence[Beat]) -> Mapping[UUID, Fence]:
+    async def __call__(self, beats: Sequence[Beat]) -> Stands:
         self.groups.append(len(beats))
         await self.gate.wait()
         if self.failures:

@@ -12,7 +12,7 @@ import pytest
 
 from common.errors import Unauthenticated
 from common.jobs import beat
-from common.jobs.beat import Beat, Fence
+from common.jobs.beat import Beat, Stands
 from common.jobs.group import Group
 from common.jobs.state import Status
 from common.jobs.told import Heartbeat
@@ -63,7 +63,7 @@ class Control:
             now=self.now,
         )
 
-    async def _write(self, beats: Sequence[Beat]) -> Mapping[UUID, Fence]:
+    async def _write(self, beats: Sequence[Beat]) -> Stands:
         return await beat.record(self._pool, beats, now=self.now)
 
 
