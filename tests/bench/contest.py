@@ -8,13 +8,14 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.bench import contender, heartbeats, mlflow, report, world
 from tests.bench.contender import BARE, FRAMEWORK, ONE_STATEMENT, OURS, Contender
-from tests.bench.heartbeats import Load
+from tests.bench.heartbeats import Match
 from tests.bench.mlflow import MLFLOW
 from tests.bench.report import Bound, Target
 from tests.bench.world import World
@@ -41,17 +42,17 @@ CPU_TARGETS = [
 
 @dataclass(frozen=True)
 class Scale:
-    """How often and how long."""
+    """How many rounds, and in each how many turns of how many seconds. In a round all are up, each
+    on a fresh database, and take turns: the machine's speed changes within seconds, and so strikes
+    everybody alike."""
 
     rounds: int
-    warm_up: float
+    turns: int
     seconds: float
 
-    def load(self, connections: int) -> Load:
-        return Load(connections, self.warm_up, self.seconds)
 
-
-QUICK, FULL = Scale(2, 1, 2), Scale(5, 2, 8)
+WARM_UP = 2.0
+QUICK, FULL = Scale(2, 2, 1), Scale(5, 8, 1)
 Results = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
@@ -74,8 +75,8 @@ def rows(*, quick: bool) -> list[Bound]:
         world.make(Path(folder) / "postgres") as made,
     ):
         wide_field = [one for one in WIDE if one is not MLFLOW or _has_mlflow(scale)]
-        wide = _alternate(wide_field, scale.rounds, scale.load(64), made, Path(folder), core)
-        narrow = _alternate(NARROW, scale.rounds, scale.load(8), made, Path(folder), core)
+        wide = _alternate(wide_field, scale, 64, made, Path(folder), core)
+        narrow = _alternate(NARROW, scale, 8, made, Path(folder), core)
     report.write(RESULTS, {"64 connections": wide, "8 connections": narrow})
     _show(wide, narrow)
     return report.judge(WIDE_TARGETS, wide) + report.judge(NARROW_TARGETS, narrow)
@@ -91,18 +92,44 @@ def _has_mlflow(scale: Scale) -> bool:
 
 
 def _alternate(
-    field: Sequence[Contender], rounds: int, load: Load, made: World, folder: Path, core: set[int]
+    field: Sequence[Contender],
+    scale: Scale,
+    connections: int,
+    made: World,
+    folder: Path,
+    core: set[int],
 ) -> Results:
     results: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for number in range(rounds):
-        for one in field:
-            figures = (mlflow if one is MLFLOW else heartbeats).measure(
-                one, load, made, folder, core
-            )
-            results[one.name].append(figures)
+    for number in range(1, scale.rounds + 1):
+        for match in _round(field, scale, connections, made, folder, core):
+            figures = match.figures
+            results[match.name].append(figures)
             said = f"{figures['rate']:>9,.0f}/s {figures['server_cpu_us']:>8,.0f} us of CPU"
-            print(f"round {number + 1}, {load.connections:2} connections: {one.name:28}{said}")
+            print(f"round {number}, {connections:2} connections: {match.name:28}{said}")
     return results
+
+
+def _round(
+    field: Sequence[Contender],
+    scale: Scale,
+    connections: int,
+    made: World,
+    folder: Path,
+    core: set[int],
+) -> list[Match]:
+    with ExitStack() as stack:
+        matches = [
+            stack.enter_context(
+                (mlflow if one is MLFLOW else heartbeats).playing(
+                    one, connections, made, folder, core
+                )
+            )
+            for one in field
+        ]
+        for seconds in (WARM_UP, *[scale.seconds] * scale.turns):
+            for match in matches:
+                match.session.turn(seconds)
+    return matches
 
 
 def _show(wide: Results, narrow: Results) -> None:

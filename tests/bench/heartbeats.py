@@ -1,10 +1,12 @@
-"""One run: a contender, a load, and the proof that what was acknowledged is what is stored."""
+"""A contender under load, a turn at a time, and the proof that what was acknowledged is what is
+stored."""
 
 import asyncio
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,52 +18,90 @@ from tests.postgres_server import CLONE
 Figures = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Load:
-    """So many connections, warmed up, then measured for so many seconds."""
-
-    connections: int
-    warm_up: float
-    seconds: float
-
-
 class Dishonest(Exception):
     """The rows in the table are not the heartbeats that were acknowledged."""
 
 
-def measure(one: Contender, load: Load, made: World, folder: Path, core: set[int]) -> Figures:
-    """The figures of one run on a fresh database. Raises Dishonest."""
+class Session:
+    """A load generator on its connections, idle between turns."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.load"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=CLONE,
+        )
+        self._say(json.dumps(plan))
+
+    def turn(self, seconds: float) -> None:
+        """The first warms up; the others are measured."""
+        self._say(f"{seconds}")
+        assert self._process.stdout is not None
+        if not self._process.stdout.readline():
+            raise RuntimeError(f"the load generator failed:\n{self._process.communicate()[1]}")
+
+    def end(self) -> Figures:
+        """The figures of all turns."""
+        said, wrong = self._process.communicate()
+        if self._process.returncode:
+            raise RuntimeError(f"the load generator failed:\n{wrong}")
+        return json.loads(said)
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+
+class Match:
+    """A contender in a round, and in the end its figures."""
+
+    def __init__(self, name: str, session: Session) -> None:
+        self.name = name
+        self.session = session
+        self.figures: Figures = {}
+
+
+@contextmanager
+def playing(
+    one: Contender, connections: int, made: World, folder: Path, core: set[int]
+) -> Generator[Match]:
+    """The contender served on a fresh database, with its load. Raises Dishonest at the end."""
+    acknowledged = folder / f"acknowledged by {one.module}"
     with made.database() as url:
         with contender.serving(one, url, core) as served:
-            figures = offer(
-                {
-                    "host": "127.0.0.1",
-                    "port": served.port,
-                    "server_pid": served.pid,
-                    "postgres_pid": made.postgres_pid,
-                    "targets": made.heartbeats(),
-                    **vars(load),
-                },
-                folder / "acknowledged",
-            )
+            plan = {
+                "host": "127.0.0.1",
+                "port": served.port,
+                "server_pid": served.pid,
+                "postgres_pid": made.postgres_pid,
+                "targets": made.heartbeats(),
+                "connections": connections,
+                "acknowledged": str(acknowledged),
+            }
+            with offering(one.name, plan) as match:
+                yield match
         if one.stores:
-            _check(url, made, folder / "acknowledged")
-    return figures
+            _check(url, made, acknowledged)
 
 
-def offer(plan: dict[str, Any], acknowledged: Path) -> Figures:
-    """Runs the load generator to its end."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.bench.load"],
-        input=json.dumps(plan | {"acknowledged": str(acknowledged)}),
-        capture_output=True,
-        text=True,
-        cwd=CLONE,
-        check=False,
-    )
-    if ran.returncode:
-        raise RuntimeError(f"the load generator failed:\n{ran.stderr}")
-    return json.loads(ran.stdout)
+@contextmanager
+def offering(name: str, plan: dict[str, Any]) -> Generator[Match]:
+    """A load by that plan; its figures are there in the end."""
+    session = Session(plan)
+    try:
+        match = Match(name, session)
+        yield match
+        match.figures = session.end()
+    finally:
+        session.stop()
 
 
 def _check(url: str, made: World, acknowledged: Path) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -11,7 +13,7 @@ import asyncpg
 
 from tests.bench import contender, heartbeats
 from tests.bench.contender import Contender
-from tests.bench.heartbeats import Dishonest, Figures, Load
+from tests.bench.heartbeats import Dishonest, Match
 from tests.bench.world import JOBS, SEQUENCE_DIGITS, Target, World
 from tests.postgres_server import CLONE
 
@@ -48,27 +50,30 @@ def prepare() -> str | None:
     return None
 
 
-def measure(one: Contender, load: Load, made: World, folder: Path, core: set[int]) -> Figures:
-    """The figures of one run on a fresh database. Raises Dishonest."""
+@contextmanager
+def playing(
+    one: Contender, connections: int, made: World, folder: Path, core: set[int]
+) -> Generator[Match]:
+    """Served on a fresh database, with its load. Raises Dishonest at the end."""
+    acknowledged = folder / "acknowledged by MLflow"
     with made.empty_database() as url:
         with contender.serving(one, url, core) as served:
             runs = _start_runs(f"http://127.0.0.1:{served.port}/api/2.0/mlflow")
-            figures = heartbeats.offer(
-                {
-                    "host": "127.0.0.1",
-                    "port": served.port,
-                    "server_pid": served.pid,
-                    "postgres_pid": made.postgres_pid,
-                    "targets": [_target(run) for run in runs],
-                    **vars(load),
-                },
-                folder / "acknowledged",
-            )
-        told = len((folder / "acknowledged").read_text().splitlines())
+            plan = {
+                "host": "127.0.0.1",
+                "port": served.port,
+                "server_pid": served.pid,
+                "postgres_pid": made.postgres_pid,
+                "targets": [_target(run) for run in runs],
+                "connections": connections,
+                "acknowledged": str(acknowledged),
+            }
+            with heartbeats.offering(one.name, plan) as match:
+                yield match
+        told = len(acknowledged.read_text().splitlines())
         stored = asyncio.run(_count(url))
     if stored != told:
         raise Dishonest(f"MLflow acknowledged {told} batches and stored {stored}")
-    return figures
 
 
 def _start_runs(api: str) -> list[str]:

@@ -2,6 +2,7 @@
 each, and one of the first attempt that must not be heard."""
 
 import asyncio
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ class World:
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
         self._filled = server.create()
+        self._numbers = itertools.count(1)
         self.jobs: list[UUID] = asyncio.run(_fill(self._filled.url))
 
     @property
@@ -62,7 +64,7 @@ class World:
 
     @contextmanager
     def _made(self, how: str) -> Iterator[str]:
-        name = "bench_run"
+        name = f"bench_run_{next(self._numbers)}"
         asyncio.run(self._admin(f"create database {name} {how}"))
         asyncio.run(self._admin("checkpoint"))
         try:
