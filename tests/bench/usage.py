@@ -1,25 +1,31 @@
 """What a process and its children have used."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 
 class Usage:
-    """CPU of a process and its children from here on, and their memory."""
+    """CPU of a process and its children from here on, and their memory. What a child that has ended
+    meanwhile used is not known."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
         self._before = self._spent()
 
     def seconds(self) -> float:
-        return self._spent() - self._before
+        return sum(spent - self._before.get(pid, 0) for pid, spent in self._spent().items())
 
     def memory(self) -> int:
         return sum(process.memory_info().rss for process in self._all())
 
-    def _spent(self) -> float:
-        return sum(sum(process.cpu_times()[:2]) for process in self._all())
+    def _spent(self) -> dict[int, float]:
+        spent: dict[int, float] = {}
+        for process in self._all():
+            with suppress(psutil.NoSuchProcess):
+                spent[process.pid] = sum(process.cpu_times()[:2])
+        return spent
 
     def _all(self) -> list[psutil.Process]:
         return [self._process, *self._process.children(recursive=True)]
