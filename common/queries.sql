@@ -3008,22 +3008,6 @@ where
     and mirrors.attempt = work.attempt
     and (mirrors.detail ->> 'rests')::timestamptz = work.next_at;
 
--- name: work_again
--- Work that was done has more to do.
-insert into work (kind, job_id, attempt, state, next_at, created_at)
-select $1, $2, attempt, 'due', $3, $3
-from mirrors
-where job_id = $2
-order by attempt desc
-limit 1
-on conflict (kind, job_id, attempt) do update
-set
-    state = 'due', next_at = excluded.next_at, created_at = excluded.created_at, tries = 0,
-    last_error = null, finished_at = null
-where work.state <> 'due';
-
--- Registering with MLflow.
-
 -- name: begin_enrolment
 -- An entry that MLflow is to hear of, and the work of it; again where it was given up.
 with wanted as (
