@@ -307,24 +307,15 @@ def _identify(request: Request) -> answers.Headers:
     given = request.header(b"traceparent")
     if given is None:
         return [echoed]
-    known = _known(given)
-    parent, echo = known if known is not None else _traced(trace.start())
+    parent = trace.accept(given)
     trace.parent.set(parent)
-    return [echoed, echo]
-
-
-Traced = tuple[trace.TraceParent, tuple[bytes, bytes]]
+    return [echoed, _echo(parent)]
 
 
 # A trainer says the same with each of its heartbeats.
 @lru_cache(maxsize=4096)
-def _known(given: str) -> Traced | None:
-    parent = trace.parse(given)
-    return None if parent is None else _traced(parent)
-
-
-def _traced(parent: trace.TraceParent) -> Traced:
-    return parent, (b"traceparent", str(parent).encode())
+def _echo(parent: trace.TraceParent) -> tuple[bytes, bytes]:
+    return b"traceparent", str(parent).encode()
 
 
 def _head(method: str, handlers: dict[str, Handler]) -> Handler:
