@@ -26,6 +26,8 @@ DRAIN_SECONDS = 30
 
 def main(environ: Mapping[str, str]) -> None:
     """Serve until told to stop; what is in flight then is finished first."""
+    # What is imported stays: a tenth of a cold start was looking through it for garbage.
+    gc.disable()
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     target = environ.get("FUNCTION_TARGET", "").replace("-", "_")
@@ -104,6 +106,7 @@ def _calm_collector() -> None:
     through again and again for nothing."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def _stop(signum: int, frame: object) -> NoReturn:
