@@ -1954,8 +1954,8 @@ returning subject, role, added_by, added_at;
 -- Drawing and packing what was measured.
 
 -- name: due_outlines
--- Attempts of which much was told since they were drawn, and those that ended and are not drawn to
--- the end. The size of the last heartbeat stands for that of all.
+-- Attempts of which much was told since they were drawn, the first of it long enough ago, and those
+-- that ended and are not drawn to the end. The size of the last heartbeat stands for that of all.
 select
     attempts.job_id, attempts.attempt, coalesce(attempts.ended_at < $2, false) as over
 from attempts
@@ -1970,14 +1970,16 @@ where
             beats.attempt = attempts.attempt
             and (beats.sequence - coalesce(courses.upto, -1))::float8 * pg_column_size(beats.body)
                 >= $3
-            and exists (
-                select from heartbeats
+            and (
+                select received_at
+                from heartbeats
                 where
                     heartbeats.job_id = attempts.job_id
                     and heartbeats.attempt = attempts.attempt
                     and heartbeats.sequence > coalesce(courses.upto, -1)
-                    and heartbeats.received_at < $2
-            )
+                order by heartbeats.sequence
+                limit 1
+            ) < $2
         )
     )
 order by attempts.job_id, attempts.attempt

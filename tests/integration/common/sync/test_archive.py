@@ -18,8 +18,9 @@ import pytest
 from common.jobs.course import Course, Point, Wanted, read_course
 from common.jobs.overview import read_overview
 from common.jobs.state import Status, Trigger
-from common.postgres import snapshot
+from common.postgres import snapshot, statement
 from common.sync import archive
+from tests.integration.common.jobs.test_lists import nodes
 from tests.jobs import NOW, apply, intent_of, make_job
 from tests.kubernetes import until
 from tests.postgres_server import CLONE, Database
@@ -302,3 +303,24 @@ class TestArchiveThatIsKilled:
         assert (beats, outlines) == (0, 2)
         assert await all_points(pool, job_id) == whole
         assert await overview(pool, job_id) == seen
+
+
+async def test_the_search_for_what_is_due_looks_at_one_heartbeat_of_each_that_runs(
+    pool: asyncpg.Pool,
+) -> None:
+    """However much was told in the minutes in which nothing is drawn yet."""
+    jobs = [await make_job(pool, Status.RUNNING) for _ in range(3)]
+    for job_id in jobs:
+        await tell(pool, job_id, 2_000)
+    asked = f"explain (analyze, format json) {statement('due_outlines')}"
+
+    async with pool.acquire() as connection:
+        explained = await connection.fetchval(asked, 50, NOW - timedelta(minutes=5), 1)
+
+    read = [each for each in nodes(json.loads(explained)[0]["Plan"]) if _is_of_heartbeats(each)]
+    assert sum(each["Actual Rows"] * each["Actual Loops"] for each in read) == len(jobs)
+    assert all(not each.get("Rows Removed by Filter") for each in read)
+
+
+def _is_of_heartbeats(node: dict[str, Any]) -> bool:
+    return node.get("Relation Name") == "heartbeats"
