@@ -3010,6 +3010,8 @@ where
     and mirrors.attempt = work.attempt
     and (mirrors.detail ->> 'rests')::timestamptz = work.next_at;
 
+-- Registering with MLflow.
+
 -- name: begin_enrolment
 -- An entry that MLflow is to hear of, and the work of it; again where it was given up.
 with wanted as (
