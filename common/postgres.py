@@ -24,6 +24,9 @@ FAULTS = (
     asyncpg.InternalClientError,
 )
 
+KEPT = "set enable_seqscan = off"
+KEYED = f"{KEPT}; set plan_cache_mode = force_generic_plan"
+
 Connection = asyncpg.Connection | PoolConnectionProxy
 Queryable = Connection | asyncpg.Pool
 
@@ -53,7 +56,7 @@ async def _prepare_kept(connection: Any) -> None:
     would go on to read all of it. Nothing here needs a whole table, and where there is no other way
     Postgres reads it all the same."""
     await _prepare(connection)
-    await connection.execute("set enable_seqscan = off")
+    await connection.execute(KEPT)
 
 
 async def _prepare_keyed(connection: Any) -> None:
@@ -61,7 +64,7 @@ async def _prepare_keyed(connection: Any) -> None:
     may plan anew each time, since it deems one named row cheaper than ten unnamed ones: for a
     single heartbeat that takes it longer than all else."""
     await _prepare(connection)
-    await connection.execute("set enable_seqscan = off; set plan_cache_mode = force_generic_plan")
+    await connection.execute(KEYED)
 
 
 async def _prepare(connection: Any) -> None:

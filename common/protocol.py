@@ -39,10 +39,10 @@ class Protocol(HttpToolsProtocol):
         if self._is_small_post(headers):
             self.cycle = Exchange(self, headers)
             return
-        said = self.url, self.expect_100_continue, self.headers
+        url, expects, given = self.url, self.expect_100_continue, self.headers
         super().on_message_begin()
-        self.url, self.expect_100_continue = said[:2]
-        self.headers += said[2]
+        self.url, self.expect_100_continue = url, expects
+        self.headers += given
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -87,6 +87,7 @@ class Protocol(HttpToolsProtocol):
         )
 
     def _unset_keepalive_if_required(self) -> None:
+        # The timer finds it so and sets none anew.
         self._idle_since = None
 
     def _is_small_post(self, headers: Headers) -> bool:
