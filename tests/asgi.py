@@ -50,8 +50,8 @@ async def listening(
         proxy_headers=False,
         log_config=None,
         timeout_graceful_shutdown=5,
+        timeout_keep_alive=keep_alive,
     )
-    config.timeout_keep_alive = keep_alive
     server = _Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:

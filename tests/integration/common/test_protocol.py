@@ -199,7 +199,7 @@ async def test_an_answer_under_way_is_waited_for_at_the_end(http: str) -> None:
     assert site.done == [b"late"]
 
 
-QUIET = 0.4
+QUIET = 0.8
 
 
 @pytest.mark.parametrize("http", [UVICORN, OURS])
@@ -207,8 +207,8 @@ class TestAConnection:
     async def test_ends_once_nothing_was_said_for_a_while(self, http: str) -> None:
         async with serving(http, keep_alive=QUIET) as site:
             reader, writer = await site.connect()
-            for _ in range(4):
-                await asyncio.sleep(QUIET * 0.7)
+            for _ in range(3):
+                await asyncio.sleep(QUIET * 0.6)
                 await ask(reader, writer)
             began = asyncio.get_running_loop().time()
             assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
