@@ -15,10 +15,9 @@ from typing import Any
 
 from tests.bench import contender, heartbeats, mlflow, report, world
 from tests.bench.contender import BARE, FRAMEWORK, ONE_STATEMENT, OURS, Contender
-from tests.bench.heartbeats import Match
+from tests.bench.heartbeats import Ground, Session
 from tests.bench.mlflow import MLFLOW
 from tests.bench.report import Bound, Target
-from tests.bench.world import World
 
 RESULTS = Path(__file__).with_name("results") / "heartbeats.json"
 COLUMNS = ("rate", "server_cpu_us", "postgres_cpu_us", "p50_ms", "p99_ms", "memory_mb")
@@ -75,8 +74,9 @@ def rows(*, quick: bool) -> list[Bound]:
         world.make(Path(folder) / "postgres") as made,
     ):
         wide_field = [one for one in WIDE if one is not MLFLOW or _has_mlflow(scale)]
-        wide = _alternate(wide_field, scale, 64, made, Path(folder), core)
-        narrow = _alternate(NARROW, scale, 8, made, Path(folder), core)
+        ground = Ground(made, Path(folder), core)
+        wide = _alternate(wide_field, scale, 64, ground)
+        narrow = _alternate(NARROW, scale, 8, ground)
     report.write(RESULTS, {"64 connections": wide, "8 connections": narrow})
     _show(wide, narrow)
     return report.judge(WIDE_TARGETS, wide) + report.judge(NARROW_TARGETS, narrow)
@@ -92,44 +92,33 @@ def _has_mlflow(scale: Scale) -> bool:
 
 
 def _alternate(
-    field: Sequence[Contender],
-    scale: Scale,
-    connections: int,
-    made: World,
-    folder: Path,
-    core: set[int],
+    field: Sequence[Contender], scale: Scale, connections: int, ground: Ground
 ) -> Results:
     results: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for number in range(1, scale.rounds + 1):
-        for match in _round(field, scale, connections, made, folder, core):
-            figures = match.figures
-            results[match.name].append(figures)
+        sessions = _round(field, scale, connections, ground)
+        for one, session in zip(field, sessions, strict=True):
+            figures = session.figures
+            results[one.name].append(figures)
             said = f"{figures['rate']:>9,.0f}/s {figures['server_cpu_us']:>8,.0f} us of CPU"
-            print(f"round {number}, {connections:2} connections: {match.name:28}{said}")
+            print(f"round {number}, {connections:2} connections: {one.name:28}{said}")
     return results
 
 
 def _round(
-    field: Sequence[Contender],
-    scale: Scale,
-    connections: int,
-    made: World,
-    folder: Path,
-    core: set[int],
-) -> list[Match]:
+    field: Sequence[Contender], scale: Scale, connections: int, ground: Ground
+) -> list[Session]:
     with ExitStack() as stack:
-        matches = [
+        sessions = [
             stack.enter_context(
-                (mlflow if one is MLFLOW else heartbeats).playing(
-                    one, connections, made, folder, core
-                )
+                (mlflow if one is MLFLOW else heartbeats).playing(one, connections, ground)
             )
             for one in field
         ]
         for seconds in (WARM_UP, *[scale.seconds] * scale.turns):
-            for match in matches:
-                match.session.turn(seconds)
-    return matches
+            for session in sessions:
+                session.turn(seconds)
+    return sessions
 
 
 def _show(wide: Results, narrow: Results) -> None:

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.bench import contender, world
-from tests.bench.contender import Contender
-from tests.bench.world import World
+from tests.bench.contender import Contender, Served
+from tests.bench.world import Target, World
 from tests.postgres_server import CLONE
 
 Figures = dict[str, Any]
@@ -22,8 +22,18 @@ class Dishonest(Exception):
     """The rows in the table are not the heartbeats that were acknowledged."""
 
 
+class Ground(NamedTuple):
+    """Where a round is played: over which Postgres, with which folder, and the servers' core."""
+
+    made: World
+    folder: Path
+    core: set[int]
+
+
 class Session:
-    """A load generator on its connections, idle between turns."""
+    """A load generator that takes turns; `figures` are there in the end."""
+
+    figures: Figures
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self._process = subprocess.Popen(
@@ -43,12 +53,11 @@ class Session:
         if not self._process.stdout.readline():
             raise RuntimeError(f"the load generator failed:\n{self._process.communicate()[1]}")
 
-    def end(self) -> Figures:
-        """The figures of all turns."""
+    def end(self) -> None:
         said, wrong = self._process.communicate()
         if self._process.returncode:
             raise RuntimeError(f"the load generator failed:\n{wrong}")
-        return json.loads(said)
+        self.figures = json.loads(said)
 
     def stop(self) -> None:
         self._process.kill()
@@ -60,46 +69,39 @@ class Session:
         self._process.stdin.flush()
 
 
-class Match:
-    """A contender in a round, and in the end its figures."""
-
-    def __init__(self, name: str, session: Session) -> None:
-        self.name = name
-        self.session = session
-        self.figures: Figures = {}
-
-
 @contextmanager
-def playing(
-    one: Contender, connections: int, made: World, folder: Path, core: set[int]
-) -> Generator[Match]:
+def playing(one: Contender, connections: int, ground: Ground) -> Generator[Session]:
     """The contender served on a fresh database, with its load. Raises Dishonest at the end."""
-    acknowledged = folder / f"acknowledged by {one.module}"
+    made, acknowledged = ground.made, ground.folder / f"acknowledged by {one.name}"
     with made.database() as url:
-        with contender.serving(one, url, core) as served:
-            plan = {
-                "host": "127.0.0.1",
-                "port": served.port,
-                "server_pid": served.pid,
-                "postgres_pid": made.postgres_pid,
-                "targets": made.heartbeats(),
-                "connections": connections,
-                "acknowledged": str(acknowledged),
-            }
-            with offering(one.name, plan) as match:
-                yield match
+        with (
+            contender.serving(one, url, ground.core) as served,
+            offering(served, made, made.heartbeats(), connections, acknowledged) as session,
+        ):
+            yield session
         if one.stores:
             _check(url, made, acknowledged)
 
 
 @contextmanager
-def offering(name: str, plan: dict[str, Any]) -> Generator[Match]:
-    """A load by that plan; its figures are there in the end."""
-    session = Session(plan)
+def offering(
+    served: Served, made: World, targets: list[Target], connections: int, acknowledged: Path
+) -> Generator[Session]:
+    """A load on what is served."""
+    session = Session(
+        {
+            "host": "127.0.0.1",
+            "port": served.port,
+            "server_pid": served.pid,
+            "postgres_pid": made.postgres_pid,
+            "targets": targets,
+            "connections": connections,
+            "acknowledged": str(acknowledged),
+        }
+    )
     try:
-        match = Match(name, session)
-        yield match
-        match.figures = session.end()
+        yield session
+        session.end()
     finally:
         session.stop()
 

@@ -5,7 +5,6 @@ import json
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -13,8 +12,8 @@ import asyncpg
 
 from tests.bench import contender, heartbeats
 from tests.bench.contender import Contender
-from tests.bench.heartbeats import Dishonest, Match
-from tests.bench.world import JOBS, SEQUENCE_DIGITS, Target, World
+from tests.bench.heartbeats import Dishonest, Ground, Session
+from tests.bench.world import JOBS, SEQUENCE_DIGITS, Target
 from tests.postgres_server import CLONE
 
 HOME = CLONE / ".venvs" / "bench-mlflow"
@@ -51,25 +50,15 @@ def prepare() -> str | None:
 
 
 @contextmanager
-def playing(
-    one: Contender, connections: int, made: World, folder: Path, core: set[int]
-) -> Generator[Match]:
+def playing(one: Contender, connections: int, ground: Ground) -> Generator[Session]:
     """Served on a fresh database, with its load. Raises Dishonest at the end."""
-    acknowledged = folder / "acknowledged by MLflow"
+    made, acknowledged = ground.made, ground.folder / f"acknowledged by {one.name}"
     with made.empty_database() as url:
-        with contender.serving(one, url, core) as served:
+        with contender.serving(one, url, ground.core) as served:
             runs = _start_runs(f"http://127.0.0.1:{served.port}/api/2.0/mlflow")
-            plan = {
-                "host": "127.0.0.1",
-                "port": served.port,
-                "server_pid": served.pid,
-                "postgres_pid": made.postgres_pid,
-                "targets": [_target(run) for run in runs],
-                "connections": connections,
-                "acknowledged": str(acknowledged),
-            }
-            with heartbeats.offering(one.name, plan) as match:
-                yield match
+            targets = [_target(run) for run in runs]
+            with heartbeats.offering(served, made, targets, connections, acknowledged) as session:
+                yield session
         told = len(acknowledged.read_text().splitlines())
         stored = asyncio.run(_count(url))
     if stored != told:
