@@ -50,19 +50,23 @@ class Pipes:
         self._host, self._port, self._tls = host, port, tls
         self._kept: list[_Pipe] = []
 
-    async def ask(self, asked: bytes, patience: float) -> Answer:
+    async def ask(self, asked: bytes, patience: float, end: int | None = None) -> Answer:
         """One question, of which a repeat must do no harm: where a kept connection was closed, for
         having been idle, while we asked, it is asked again over another. Raises OSError, of which
-        TimeoutError is one: the answer took longer than the patience."""
-        async with asyncio.timeout(patience):
+        TimeoutError is one: the answer took longer than the patience.
+
+        With an `end`, a quarter more than so many of the body's last bytes are held at most, and
+        the patience is for each part of it: it may be long."""
+        async with asyncio.timeout(patience) as limit:
+            tail = None if end is None else _Tail(end, limit, patience)
             pipe = self._take()
             if pipe is not None:
                 try:
-                    return await self._over(pipe, asked)
+                    return await self._over(pipe, asked, tail)
                 except Lost:
                     if pipe.heard:
                         raise
-            return await self._over(await self._connect(), asked)
+            return await self._over(await self._connect(), asked, tail)
 
     def close(self) -> None:
         while self._kept:
@@ -81,9 +85,9 @@ class Pipes:
         _, pipe = await loop.create_connection(_Pipe, self._host, self._port, ssl=tls)
         return pipe
 
-    async def _over(self, pipe: "_Pipe", asked: bytes) -> Answer:
+    async def _over(self, pipe: "_Pipe", asked: bytes, tail: "_Tail | None") -> Answer:
         try:
-            answer = await pipe.ask(asked)
+            answer = await pipe.ask(asked, tail)
         except BaseException:
             pipe.close()
             raise
@@ -92,6 +96,27 @@ class Pipes:
         else:
             self._kept.append(pipe)
         return answer
+
+
+@dataclass(slots=True)
+class _Tail:
+    """For who wants the end of an answer only, and waits as long as more of it comes."""
+
+    size: int
+    limit: asyncio.Timeout
+    patience: float
+    held: int = 0
+
+    def renew(self) -> None:
+        if not self.limit.expired():
+            self.limit.reschedule(asyncio.get_running_loop().time() + self.patience)
+
+    def cut(self, parts: list[bytes]) -> None:
+        """Called for each part, which may be a line; so it is not cut for each."""
+        self.held += len(parts[-1])
+        if self.held > self.size + self.size // 4:
+            parts[:] = [b"".join(parts)[-self.size :]]
+            self.held = len(parts[0])
 
 
 class _Pipe(asyncio.Protocol):
@@ -105,13 +130,14 @@ class _Pipe(asyncio.Protocol):
         self._answer: asyncio.Future[Answer] | None = None
         self._headers: list[tuple[bytes, bytes]] = []
         self._parts: list[bytes] = []
+        self._tail: _Tail | None = None
         self._until_closed = False
 
-    async def ask(self, asked: bytes) -> Answer:
+    async def ask(self, asked: bytes, tail: _Tail | None) -> Answer:
         self._parser = httptools.HttpResponseParser(self)
         self._answer = asyncio.get_running_loop().create_future()
         self._headers, self._parts, self.heard = [], [], False
-        self._until_closed = False
+        self._tail, self._until_closed = tail, False
         self._transport.write(asked)
         return await self._answer
 
@@ -124,6 +150,8 @@ class _Pipe(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard = True
+        if self._tail is not None:
+            self._tail.renew()
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as wrong:
@@ -146,6 +174,8 @@ class _Pipe(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._parts.append(body)
+        if self._tail is not None:
+            self._tail.cut(self._parts)
 
     def on_message_complete(self) -> None:
         self.lost = self.lost or not self._parser.should_keep_alive()

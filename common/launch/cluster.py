@@ -20,9 +20,8 @@ T = TypeVar("T")
 
 PAGE = 500
 PATIENCE = 10.0
-TIMEOUT = httpx.Timeout(PATIENCE, connect=3.0)
 SELECTOR = "app=trainer"
-# Unpacking megabytes a page costs more than their way through a cluster's own network.
+# Unpacking megabytes costs more than their way through a cluster's own network.
 UNPACKED = {"accept-encoding": "identity"}
 # Quota is the one 403 that passes by itself. 401 and 408 say nothing about what was asked.
 LATER = frozenset({401, 408, 409, 410, 429})
@@ -70,8 +69,7 @@ class Refused(Exception):
 
 
 class Cluster:
-    """Jobs, Secrets, Pods and Triggers of one namespace. Listings and logs may have clients of their
-    own."""
+    """Jobs, Secrets, Pods and Triggers of one namespace. Listings may have a client of their own."""
 
     def __init__(
         self,
@@ -80,11 +78,9 @@ class Cluster:
         *,
         page: int = PAGE,
         lister: httpx.AsyncClient | None = None,
-        logs: httpx.AsyncClient | None = None,
     ) -> None:
         self._client = client
         self._lister = lister or client
-        self._logs = logs or client
         self._namespace = namespace
         self._page = page
 
@@ -109,7 +105,7 @@ class Cluster:
         query = {"labelSelector": selector, "limit": str(self._page)}
         while True:
             try:
-                page = read(await self._read_page(self._path(kind), query))
+                page = read(await self._read(self._lister, self._path(kind), query))
             except msgspec.MsgspecError:
                 raise Refused(None, "the cluster's answer is no page of a listing") from None
             yield page.items
@@ -140,31 +136,29 @@ class Cluster:
             raise
 
     async def read_log(self, pod: str, *, lines: int, limit: int) -> bytes:
-        """The end of the pod's log, no more than `limit` bytes, and no more than that held at any
-        time however long its lines are; empty where there is none."""
+        """The end of the pod's log, no more than `limit` bytes, and little more than that held at
+        any time, however long its lines are; empty where there is none."""
         query = {"tailLines": str(lines), "container": "trainer"}
         path = f"{self._path('pods', pod)}/log"
-        end = b""
         try:
-            async with self._logs.stream("GET", path, params=query) as answer:
-                async for part in answer.aiter_bytes():
-                    end = (end + part)[-limit:]
-        except (httpx.HTTPError, OSError) as wrong:
-            raise _silent(wrong) from wrong
-        if answer.status_code in (400, 404):
-            return b""
-        if not answer.is_success:
-            raise Refused(answer.status_code, _message(answer.status_code, end))
-        return end
+            return (await self._read(self._client, path, query, {"end": limit}))[-limit:]
+        except Refused as refused:
+            if refused.status in (400, 404):
+                return b""
+            raise
 
     def _path(self, kind: Kind, name: str | None = None) -> str:
         path = f"{_PREFIX[kind]}/namespaces/{self._namespace}/{kind}"
         return f"{path}/{name}" if name else path
 
-    async def _read_page(self, path: str, query: Json) -> bytes:
+    async def _read(
+        self, client: httpx.AsyncClient, path: str, query: Json, extensions: Json | None = None
+    ) -> bytes:
         """An answer that held its megabytes would hold them until the collector comes by."""
         try:
-            async with self._lister.stream("GET", path, params=query) as answer:
+            async with client.stream(
+                "GET", path, params=query, headers=UNPACKED, extensions=extensions
+            ) as answer:
                 content = b"".join([part async for part in answer.aiter_raw()])
         except (httpx.HTTPError, OSError) as wrong:
             raise _silent(wrong) from wrong
@@ -199,17 +193,15 @@ class Cluster:
 
 @asynccontextmanager
 async def open_cluster(access: Access, namespace: str) -> AsyncGenerator[Cluster]:
-    """The cluster at that address. Opening it makes no call. A log is read as it comes, for it may
-    be longer than what is kept of it."""
+    """The cluster at that address. Opening it makes no call."""
     with_token = partial(
         httpx.AsyncClient, base_url=access.server, auth=Bearer(access), trust_env=False
     )
     async with (
         with_token(transport=Transport(access.tls, PATIENCE)) as client,
-        with_token(transport=Transport(access.tls), headers=UNPACKED) as lister,
-        with_token(verify=access.tls, timeout=TIMEOUT) as logs,
+        with_token(transport=Transport(access.tls)) as lister,
     ):
-        yield Cluster(client, namespace, lister=lister, logs=logs)
+        yield Cluster(client, namespace, lister=lister)
 
 
 def _silent(wrong: Exception) -> Refused:

@@ -11,8 +11,9 @@ PATIENCE = 30.0
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """To one server. Each answer is held whole until it is read; one that breaks off, or takes
-    longer than the patience, is an httpx.TransportError. What is asked may be asked twice."""
+    """To one server. Each answer is held whole until it is read, or as much of its end as the
+    request's extension `end` says; one that breaks off, or takes longer than the patience, is an
+    httpx.TransportError. What is asked may be asked twice."""
 
     def __init__(self, tls: ssl.SSLContext | bool = True, patience: float = PATIENCE) -> None:
         self._tls = tls
@@ -23,7 +24,7 @@ class Transport(httpx.AsyncBaseTransport):
         url = request.url
         asked = question(request.method, url.raw_path, request.headers.raw, request.content)
         try:
-            answer = await self._to(url).ask(asked, self._patience)
+            answer = await self._to(url).ask(asked, self._patience, request.extensions.get("end"))
         except TimeoutError:
             raise httpx.ReadTimeout("the answer took too long") from None
         except Lost as wrong:

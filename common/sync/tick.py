@@ -1,4 +1,5 @@
-"""One tick of status-sync: look, decide, write, enforce, collect, wake, sweep.
+"""One tick of status-sync: look, decide, write, enforce, collect, wake, sweep; what is due to be
+launched is launched beside all that.
 
 Every step can be repeated and none needs another, so that a tick may die anywhere. Nothing is
 locked and no transaction is open while Kubernetes or S3 is asked.
@@ -74,11 +75,24 @@ async def tick(tools: Tools) -> bool:
             return False
         async with asyncio.timeout(LONGEST.total_seconds()):
             try:
-                held.complete = await _reconcile(tools, held)
+                held.complete = await _reconcile_and_launch(tools, held)
             finally:
                 await _wake(tools)
             await _sweep(tools)
         return held.complete
+
+
+async def _reconcile_and_launch(tools: Tools, held: Held) -> bool:
+    """Thousands of objects take a while to be read, which no launch has to wait for. Where one of
+    the two fails, the other is finished first."""
+    complete, launched = await asyncio.gather(
+        _reconcile(tools, held), _launch(tools), return_exceptions=True
+    )
+    if isinstance(complete, BaseException):
+        raise complete
+    if isinstance(launched, BaseException):
+        raise launched
+    return complete
 
 
 async def _reconcile(tools: Tools, held: Held) -> bool:
@@ -130,9 +144,14 @@ async def _carry_out(decisions: Sequence[Decision], tools: Tools) -> None:
     await _change(tools, failed)
 
 
-async def _wake(tools: Tools) -> None:
-    send = wake.Patience(tools.publish)
+async def _launch(tools: Tools) -> None:
     await wake.launch(tools.pool, tools.cluster, tools.site, now=tools.now())
+
+
+async def _wake(tools: Tools) -> None:
+    """With the launches that the tick itself made due."""
+    send = wake.Patience(tools.publish)
+    await _launch(tools)
     await wake.publish(tools.pool, send, now=tools.now())
     await wake.remind(tools.pool, send, now=tools.now(), overdue=tools.interval)
     await wake.deliver(tools.pool, send, now=tools.now())

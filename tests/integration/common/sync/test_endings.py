@@ -76,6 +76,12 @@ class TestEnding:
         assert await world.cluster.job(job_id, 2)
         assert await world.events(job_id) == ["submitted", "queued", "retry_scheduled", "queued"]
 
+    async def test_launches_the_next_attempt_at_once_where_it_need_not_wait(self, world: World):
+        job_id = await world.end(EXIT_3)
+        await world.pool.execute("update jobs set backoff_seconds = 0")
+        await world.tick(after=31)
+        assert await world.cluster.job(job_id, 2)
+
     async def test_believes_the_result_rather_than_the_pods_end(self, world: World):
         job_id = await world.end(EXIT_3)
         await world.leave_result(job_id, {"done": SUCCEEDED})

@@ -14,7 +14,7 @@ from common.settings import Database as DatabaseSettings
 from common.sync.lease import hold, read_age
 from common.sync.tick import LEASE, tick
 from tests.jobs import apply, intent_of, make_job
-from tests.kubernetes import request_of
+from tests.kubernetes import request_of, until
 from tests.postgres_server import Database
 from tests.world import World
 
@@ -116,11 +116,11 @@ class TestScale:
         seen: list[str] = []
         async with counted.acquire() as connection:
             connection.add_query_logger(lambda record: seen.append(record.query))
-            plain, world.pool = world.pool, _One(connection)
-            try:
-                await world.tick()
-            finally:
-                world.pool = plain
+        plain, world.pool = world.pool, counted
+        try:
+            await world.tick()
+        finally:
+            world.pool = plain
         await postgres.close_pool(counted)
         assert all([await world.status(job_id) == "running" for job_id in job_ids])
         return len([query for query in seen if "leases" not in query])
@@ -139,30 +139,24 @@ class TestScale:
         return job_id
 
 
-class _One:
-    """A pool of one connection, so that its statements can be counted."""
-
-    def __init__(self, connection: object) -> None:
-        self._connection = connection
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._connection, name)
-
-    def acquire(self) -> "_One":
-        return self
-
-    async def __aenter__(self) -> object:
-        return self._connection
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
-
-
 class TestWaking:
     async def test_launches_what_no_event_has_woken(self, world: World):
         job_id = await world.submit()
         await world.tick()
         assert await world.status(job_id) == "queued"
+
+    async def test_launches_while_the_cluster_is_looked_at(self, world: World):
+        """A listing of thousands takes a while, which no launch has to wait for."""
+        job_id = await world.submit()
+
+        async def until_it_is_launched() -> None:
+            async def launched() -> bool:
+                return await world.status(job_id) == "queued"
+
+            await until(launched, 10)
+
+        world.cluster.faults.on("list", "pods", until_it_is_launched)
+        assert await world.tick()
 
     async def test_publishes_what_no_broker_has_with_the_same_id(self, world: World):
         world.broker_is_up = False

@@ -1,6 +1,7 @@
 """Long answers over real sockets: whole, or refused."""
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -161,6 +162,58 @@ class TestTransport:
         async with asking(never, patience=0.05) as (_, client):
             with pytest.raises(httpx.ReadTimeout):
                 await client.get("/")
+
+    @pytest.mark.parametrize("end", [1, 100_000, 500_001, 10**6])
+    async def test_keeps_the_end_of_an_answer(self, end: int):
+        asked = {"end": end}
+        async with (
+            asking(in_chunks) as (_, client),
+            client.stream("GET", "/", extensions=asked) as answer,
+        ):
+            held = b"".join([part async for part in answer.aiter_raw()])
+        assert held[-end:] == b"".join(PARTS)[-end:]
+        assert len(held) <= end + end // 4
+
+    async def test_holds_no_more_of_a_long_answer_than_that(self):
+        async def lines(writer: asyncio.StreamWriter) -> None:
+            writer.write(HEAD + b"transfer-encoding: chunked\r\n\r\n")
+            for number in range(200_000):
+                writer.write(b"64\r\n%0100d\r\n" % number)
+                if number % 1_000 == 0:
+                    await writer.drain()
+            writer.write(b"0\r\n\r\n")
+
+        tracemalloc.start()
+        try:
+            async with asking(lines) as (_, client):
+                asked = {"end": 100_000}
+                async with client.stream("GET", "/", extensions=asked) as answer:
+                    held = b"".join([part async for part in answer.aiter_raw()])
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert held.endswith(b"%0100d" % 199_999)
+        assert most < 4_000_000
+
+    async def test_waits_for_each_part_of_what_it_wants_the_end_of(self):
+        async def slowly(writer: asyncio.StreamWriter) -> None:
+            writer.write(HEAD + b"content-length: 8\r\n\r\n")
+            for _ in range(8):
+                await asyncio.sleep(0.1)
+                writer.write(b"x")
+
+        async with asking(slowly, patience=0.4) as (_, client):
+            assert (await client.get("/", extensions={"end": 4})).content[-4:] == b"xxxx"
+            with pytest.raises(httpx.ReadTimeout):
+                await client.get("/")
+
+    async def test_loses_patience_with_an_end_that_does_not_come(self):
+        async def stop(writer: asyncio.StreamWriter) -> None:
+            writer.write(HEAD + b"content-length: 8\r\n\r\nx")
+
+        async with asking(stop, patience=0.1) as (_, client):
+            with pytest.raises(httpx.ReadTimeout):
+                await client.get("/", extensions={"end": 4})
 
     async def test_says_so_where_nobody_listens(self):
         async with httpx.AsyncClient(transport=Transport()) as client:
