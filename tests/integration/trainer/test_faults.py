@@ -171,7 +171,8 @@ class TestEnd:
         self, plane: ControlPlane, bucket: Bucket, program: Start, by: str
     ) -> None:
         run = program(LOOP, **plane.environ())
-        plane.wait_for(lambda: plane.points)
+        # The second is told by a program that has asked whether it should stop.
+        plane.wait_for(lambda: len(plane.points) > 1)
         if by == "signal":
             run.terminate()
         else:

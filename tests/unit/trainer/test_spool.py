@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 from eventrain_trainer.metric import Point
-from eventrain_trainer.spool import POINT_OVERHEAD, STRETCH, Spool
+from eventrain_trainer.spool import STRETCH, Spool
+from eventrain_trainer.stretch import POINT_OVERHEAD, count, rows
 
 WEIGHT = POINT_OVERHEAD + len("loss")
 
@@ -64,7 +65,30 @@ class TestSpool:
         _fill(spool, [0.5] * 30_000)
         gc.collect()
         assert len(spool) > 10_000
-        assert len(gc.get_objects()) - before < len(spool) // 10
+        assert len(gc.get_objects()) - before < 10
+
+    def test_gives_what_lies_together_as_it_lies(self) -> None:
+        spool = _spool(1000)
+        _fill(spool, [float(i) for i in range(2 * STRETCH + 5)])
+        assert [count(stretch) for stretch in spool.take_stretches(1)] == [STRETCH]
+        left = spool.take_stretches(10)
+        assert [count(stretch) for stretch in left] == [STRETCH, 5]
+        assert spool.take_stretches(10) == []
+        found = [row[1] for stretch in left for row in rows(stretch)]
+
+        assert found == [float(i) for i in range(STRETCH, 2 * STRETCH + 5)]
+        assert len(spool) == 0
+
+    def test_takes_no_point_twice_in_either_way(self) -> None:
+        spool = _spool(1000)
+        _fill(spool, [float(i) for i in range(100)])
+        found = [point.value for point in spool.take(STRETCH + 7)]
+        found += [row[1] for stretch in spool.take_stretches(1) for row in rows(stretch)]
+        _fill(spool, [100.0])
+        found += [point.value for point in spool.take(1000)]
+
+        assert found == [float(i) for i in range(101)]
+        assert len(spool) == 0
 
     def test_thins_each_of_many_names_alike(self) -> None:
         spool = _spool(4000)

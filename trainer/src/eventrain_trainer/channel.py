@@ -1,4 +1,10 @@
-"""The script's end of the socket to its runner: JSON lines, sent from a thread of their own."""
+"""The script's end of the socket to its runner: JSON lines.
+
+Points are sent by the very call that measured them, as far as the socket takes them at once: a
+thread that takes the interpreter from a training gives it back when the system lets it, which on
+a full machine is milliseconds later. The thread that there is sends what is left, and all that
+has to wait.
+"""
 
 import json
 import os
@@ -6,6 +12,7 @@ import signal
 import socket
 import threading
 import time
+from binascii import b2a_base64
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,9 +25,10 @@ from eventrain_trainer.port import End, Saved, Source
 from eventrain_trainer.spool import Spool
 
 SPOOL_BYTES = 8 * 1024 * 1024
-SEND_EVERY = 0.2
-# A line is put together while the training cannot go on.
-POINTS_A_LINE = 50
+# What nobody waits for: heartbeats are seconds apart.
+SEND_EVERY = 1.0
+REST = 0.1
+STRETCHES_A_LINE = 16
 CLOSE_WAIT = 5.0
 
 
@@ -35,16 +43,24 @@ class Channel:
         self._said: dict[str, Any] = {}
         self._messages: deque[dict[str, Any]] = deque()
         self._sending = threading.Lock()
+        self._unsent = b""
+        self._rests_until = 0.0
         self._wake = threading.Event()
         self._answers: dict[int, dict[str, Any]] = {}
         self._answered = threading.Condition()
         self._calls = 0
         self._gone = False
+        os.register_at_fork(after_in_child=self._fall_silent)
         for work in (self._send_forever, self._read_forever):
             threading.Thread(target=work, name=f"eventrain{work.__name__}", daemon=True).start()
 
     def observe(self, latest: Mapping[str, Any], points: Sequence[Point]) -> None:
         self._spool.observe(latest, points)
+        if time.monotonic() >= self._rests_until and self._sending.acquire(blocking=False):
+            try:
+                self._send_some()
+            finally:
+                self._sending.release()
 
     def event(self, kind: str, payload: Mapping[str, Any]) -> None:
         self._post({"do": "event", "kind": kind, "payload": payload})
@@ -101,27 +117,57 @@ class Channel:
 
     def _send_forever(self) -> None:
         while not self._gone:
-            self._wake.wait(SEND_EVERY)
+            waited_for = self._wake.wait(SEND_EVERY)
             self._wake.clear()
-            self._flush()
+            if waited_for or time.monotonic() >= self._rests_until:
+                self._flush()
+
+    def _send_some(self) -> None:
+        """What the socket takes at once; the rest of a line goes before the next."""
+        self._rests_until = time.monotonic() + REST
+        line = self._unsent or self._line()
+        if not line or self._gone:
+            return
+        try:
+            self._unsent = line[self._socket.send(line, socket.MSG_DONTWAIT) :]
+        except BlockingIOError:
+            self._unsent = line
+        except OSError:
+            self._gone = True
 
     def _flush(self) -> None:
         """Points first, so that what a message speaks of has been seen."""
         with self._sending:
-            latest = self._spool.latest()
-            while not self._gone and (len(self._spool) or latest != self._said):
-                points = self._spool.take(POINTS_A_LINE)
-                self._write({"do": "observe", "latest": latest, "points": points})
-                self._said = latest
+            line = self._unsent or self._line()
+            while line and not self._gone:
+                self._write(line)
                 time.sleep(BREATH)
+                line = self._line()
+            self._unsent = b""
             while self._messages and not self._gone:
-                self._write(self._messages.popleft())
+                self._write(_spelled(self._messages.popleft()))
 
-    def _write(self, message: Mapping[str, Any]) -> None:
+    def _line(self) -> bytes:
+        """The next points, as they lie in the spool; empty where there is nothing new."""
+        latest = self._spool.latest()
+        stretches = self._spool.take_stretches(STRETCHES_A_LINE)
+        if not stretches and latest == self._said:
+            return b""
+        self._said = latest
+        points = [b2a_base64(each, newline=False).decode() for each in stretches]
+        return _spelled({"do": "observe", "latest": latest, "points": points})
+
+    def _write(self, line: bytes) -> None:
         try:
-            self._socket.sendall(json.dumps(message).encode() + b"\n")
+            self._socket.sendall(line)
         except OSError:
             self._gone = True
+
+    def _fall_silent(self) -> None:
+        """In a process that was forked off: its parent will send what it has a copy of, and may
+        have held a lock that nobody here gives back."""
+        self._gone = True
+        self._spool = Spool(SPOOL_BYTES)
 
     def _read_forever(self) -> None:
         with self._socket.makefile("rb") as lines:
@@ -142,3 +188,7 @@ class Channel:
         with self._answered:
             self._answers[message["id"]] = message
             self._answered.notify_all()
+
+
+def _spelled(message: Mapping[str, Any]) -> bytes:
+    return json.dumps(message).encode() + b"\n"

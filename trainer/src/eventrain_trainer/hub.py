@@ -6,14 +6,17 @@ import shutil
 import socket
 import tempfile
 import threading
+from binascii import a2b_base64
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from eventrain_trainer.addresses import TransferError
 from eventrain_trainer.metric import Point
+from eventrain_trainer.patience import let_training_go_first
 from eventrain_trainer.port import End, Saved
 from eventrain_trainer.session import Session
+from eventrain_trainer.stretch import rows
 from eventrain_trainer.text import clean
 
 log = logging.getLogger("eventrain")
@@ -83,6 +86,7 @@ class Hub:
             reader.start()
 
     def _read(self, peer: socket.socket) -> None:
+        let_training_go_first()
         with peer.makefile("rb") as lines:
             try:
                 for line in lines:
@@ -101,7 +105,9 @@ class Hub:
             _write(peer, {"id": message["id"], **answer})
 
     def _observe(self, said: dict[str, Any]) -> dict[str, Any]:
-        self._session.observe(said["latest"], [Point(*point) for point in said["points"]])
+        stretches = map(a2b_base64, said["points"])
+        points = [Point._make(row) for stretch in stretches for row in rows(stretch)]
+        self._session.observe(said["latest"], points)
         return {}
 
     def _event(self, said: dict[str, Any]) -> dict[str, Any]:

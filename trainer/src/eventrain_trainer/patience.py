@@ -1,9 +1,12 @@
 """How long to wait before the next try, when to stop trying, and when to let others go first."""
 
+import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -19,6 +22,13 @@ def with_breaks(items: Iterable[T]) -> Iterator[T]:
         yield item
         if number % AT_ONE_GO == 0:
             time.sleep(BREATH)
+
+
+def let_training_go_first() -> None:
+    """From now on this thread takes no core from one that runs, where the system knows how."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 class Backoff:

@@ -7,59 +7,29 @@ whatever it holds. Round after round reaches up to the newer half. The latest va
 """
 
 import math
-import struct
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from eventrain_trainer.metric import Point
 from eventrain_trainer.patience import with_breaks
+from eventrain_trainer.stretch import (
+    POINT_OVERHEAD,
+    Row,
+    Stretch,
+    count,
+    rows,
+    weight,
+    weight_of,
+)
 
-POINT_OVERHEAD = 200
 LATEST_METRICS = 1000
-STRETCH = 64
+STRETCH = 32
 OFTEN = 4
 MOST_AFTER_THINNING = 0.8
-# A name by its number, value, step, time.
-RECORD = struct.Struct("=Hdqd")
-
-Row = tuple[str, float, int, float]
-
-
-class Stretch:
-    """Points one after the other, as bytes: the garbage collector, which would count what waits
-    here and walk through it while the training stands still, knows neither of bytes nor of a
-    dictionary of plain values."""
-
-    __slots__ = ("numbers", "packed")
-
-    def __init__(self, rows: Iterable[Row] = ()) -> None:
-        self.numbers: dict[str, int] = {}
-        self.packed = bytearray()
-        for row in rows:
-            self.add(*row)
-
-    def __len__(self) -> int:
-        return len(self.packed) // RECORD.size
-
-    @property
-    def weight(self) -> int:
-        return sum(POINT_OVERHEAD + len(name) for name, _, _, _ in self.rows())
-
-    def rows(self) -> Iterator[Row]:
-        names = list(self.numbers)
-        for number, value, step, time in RECORD.iter_unpack(self.packed):
-            yield names[number], value, step, time
-
-    def add(self, name: str, value: float, step: int, time: float) -> None:
-        number = self.numbers.setdefault(name, len(self.numbers))
-        self.packed += RECORD.pack(number, value, step, time)
-
-    def extend(self, other: "Stretch") -> None:
-        for row in other.rows():
-            self.add(*row)
 
 
 class Spool:
@@ -67,9 +37,10 @@ class Spool:
         self._limit = max(limit_bytes, POINT_OVERHEAD)
         self._stretch = max(1, min(STRETCH, self._limit // POINT_OVERHEAD // 4))
         self._lock = threading.Lock()
-        self._thinned: deque[Stretch] = deque()
+        self._thinned: deque[bytes] = deque()
         """What this round has been through; all of it is older than what follows."""
-        self._whole: deque[Stretch] = deque()
+        self._whole: deque[bytes] = deque()
+        self._newest = Stretch()
         self._count = 0
         self._bytes = 0
         self._turns: dict[str, int] = {}
@@ -106,46 +77,74 @@ class Spool:
 
     def take(self, most: int) -> list[Point]:
         """Oldest first; what is taken is the taker's to deliver."""
-        taken: list[Stretch] = []
+        taken: list[bytes] = []
         with self._lock:
-            while most > 0 and (stretches := self._thinned or self._whole):
-                oldest = stretches.popleft()
-                if len(oldest) > most:
-                    rows = list(oldest.rows())
-                    stretches.appendleft(Stretch(rows[most:]))
-                    oldest = Stretch(rows[:most])
+            while most > 0 and (oldest := self._oldest()):
+                if count(oldest) > most:
+                    both = list(rows(oldest))
+                    self._give_back(both[most:])
+                    oldest = bytes(Stretch(both[:most]))
                 taken.append(oldest)
-                most -= len(oldest)
-                self._count -= len(oldest)
-                self._bytes -= oldest.weight
-        left = chain.from_iterable(stretch.rows() for stretch in taken)
+                most -= count(oldest)
+        left = chain.from_iterable(map(rows, taken))
         return [Point._make(row) for row in with_breaks(left)]
 
+    def take_stretches(self, most: int) -> list[bytes]:
+        """So many of the oldest, as they lie there: it takes next to no time, however busy the
+        training is."""
+        taken: list[bytes] = []
+        with self._lock:
+            while len(taken) < most and (oldest := self._oldest()):
+                taken.append(oldest)
+        return taken
+
+    def _oldest(self) -> bytes:
+        if not self._thinned and not self._whole:
+            self._close_newest()
+        stretches = self._thinned or self._whole
+        return self._without(stretches.popleft()) if stretches else b""
+
+    def _without(self, stretch: bytes) -> bytes:
+        self._count -= count(stretch)
+        self._bytes -= weight(stretch)
+        return stretch
+
+    def _give_back(self, left: Iterable[Row]) -> None:
+        stretch = bytes(Stretch(left))
+        (self._thinned or self._whole).appendleft(stretch)
+        self._count += count(stretch)
+        self._bytes += weight(stretch)
+
     def _hold(self, point: Point) -> None:
-        if not self._whole or len(self._whole[-1]) >= self._stretch:
-            self._whole.append(Stretch())
-        self._whole[-1].add(*point)
+        self._newest.add(*point)
         self._count += 1
-        self._bytes += POINT_OVERHEAD + len(point.name)
+        self._bytes += weight_of(point.name)
+        if len(self._newest) >= self._stretch:
+            self._close_newest()
+
+    def _close_newest(self) -> None:
+        if len(self._newest):
+            self._whole.append(bytes(self._newest))
+            self._newest = Stretch()
 
     def _make_room(self) -> None:
         if len(self._thinned) >= len(self._whole):
             self._thinned.extend(self._whole)
             self._whole, self._thinned = self._thinned, deque()
             self._turns.clear()
-        stretch = self._whole.popleft()
-        while self._whole and len(stretch) + len(self._whole[0]) <= self._stretch:
-            stretch.extend(self._whole.popleft())
-        kept = Stretch(_every_second(list(stretch.rows()), self._turns))
+        if not self._whole:
+            self._close_newest()
+        before = self._count
+        old = list(rows(self._without(self._whole.popleft())))
+        while self._whole and len(old) + count(self._whole[0]) <= self._stretch:
+            old += rows(self._without(self._whole.popleft()))
+        kept = bytes(Stretch(_every_second(old, self._turns)))
         self._thinned.append(kept)
-        gone = len(stretch) - len(kept)
-        self._bytes -= stretch.weight - kept.weight
-        if len(kept) > len(stretch) * MOST_AFTER_THINNING:
-            oldest = self._thinned.popleft()
-            self._bytes -= oldest.weight
-            gone += len(oldest)
-        self._count -= gone
-        self.thinned += gone
+        self._count += count(kept)
+        self._bytes += weight(kept)
+        if count(kept) > len(old) * MOST_AFTER_THINNING:
+            self._without(self._thinned.popleft())
+        self.thinned += before - self._count
 
 
 def _every_second(rows: Sequence[Row], turns: dict[str, int]) -> Iterator[Row]:
@@ -170,5 +169,4 @@ def _extremes(rows: Sequence[Row]) -> set[int]:
     }
 
 
-def _value(row: Row) -> float:
-    return row[1]
+_value = itemgetter(1)
