@@ -179,6 +179,7 @@ class _Pipe(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self.lost = self.lost or not self._parser.should_keep_alive()
+        self._tail = None
         parts, self._parts = self._parts, []
         if self._answer is not None and not self._answer.done():
             status = self._parser.get_status_code()

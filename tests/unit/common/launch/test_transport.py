@@ -207,6 +207,18 @@ class TestTransport:
             with pytest.raises(httpx.ReadTimeout):
                 await client.get("/")
 
+    async def test_minds_nothing_that_comes_after_the_end(self, caplog: pytest.LogCaptureFixture):
+        async def and_more(writer: asyncio.StreamWriter) -> None:
+            await at_once(writer)
+            await asyncio.sleep(0.05)
+            writer.write(HEAD + b"content-length: 0\r\n\r\n")
+
+        async with asking(and_more) as (_, client):
+            assert (await client.get("/", extensions={"end": 4})).content == b"{}"
+            await asyncio.sleep(0.2)
+            assert (await client.get("/")).content == b"{}"
+        assert not caplog.records
+
     async def test_loses_patience_with_an_end_that_does_not_come(self):
         async def stop(writer: asyncio.StreamWriter) -> None:
             writer.write(HEAD + b"content-length: 8\r\n\r\nx")
