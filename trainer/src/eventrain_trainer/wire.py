@@ -5,6 +5,7 @@ nothing. `urllib` knows proxies and certificates from the environment, which is 
 every few seconds needs. Redirects are not followed: a token goes where it was sent.
 """
 
+import codecs
 import http
 import http.client
 import urllib.request
@@ -15,6 +16,8 @@ from typing import Protocol
 
 ANSWER_LIMIT = 4 * 1024 * 1024
 BLOCK = 256 * 1024
+# Else imported where the first host is looked up, by a thread that keeps the interpreter for 2 ms.
+codecs.lookup("idna")
 
 
 class Readable(Protocol):
