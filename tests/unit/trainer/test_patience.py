@@ -1,8 +1,25 @@
+import os
+import sys
 import threading
 import time
 
 import pytest
-from eventrain_trainer.patience import Backoff, Deadline
+from eventrain_trainer.patience import Backoff, Deadline, let_training_go_first
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows of such a class")
+def test_only_the_thread_that_says_so_lets_others_go_first() -> None:
+    found: list[int] = []
+
+    def say() -> None:
+        let_training_go_first()
+        found.append(os.sched_getscheduler(0))
+
+    thread = threading.Thread(target=say)
+    thread.start()
+    thread.join()
+
+    assert [*found, os.sched_getscheduler(0)] == [os.SCHED_BATCH, os.SCHED_OTHER]
 
 
 class TestBackoff:

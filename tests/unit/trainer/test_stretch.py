@@ -1,4 +1,3 @@
-import gc
 import math
 import struct
 
@@ -28,9 +27,6 @@ class TestStretch:
 
     def test_may_be_empty(self) -> None:
         assert list(rows(bytes(Stretch()))) == []
-
-    def test_is_nothing_to_the_garbage_collector(self) -> None:
-        assert not gc.is_tracked(bytes(Stretch(ROWS)))
 
     @pytest.mark.parametrize(
         "broken",

@@ -28,6 +28,7 @@ SPOOL_BYTES = 8 * 1024 * 1024
 # What nobody waits for: heartbeats are seconds apart.
 SEND_EVERY = 1.0
 REST = 0.1
+REST_IN_HASTE = 0.02
 STRETCHES_A_LINE = 16
 CLOSE_WAIT = 5.0
 
@@ -124,8 +125,9 @@ class Channel:
 
     def _send_some(self) -> None:
         """What the socket takes at once; the rest of a line goes before the next."""
-        self._rests_until = time.monotonic() + REST
         line = self._unsent or self._line()
+        rest = REST_IN_HASTE if len(self._spool) else REST
+        self._rests_until = time.monotonic() + rest
         if not line or self._gone:
             return
         try:
@@ -165,9 +167,9 @@ class Channel:
 
     def _fall_silent(self) -> None:
         """In a process that was forked off: its parent will send what it has a copy of, and may
-        have held a lock that nobody here gives back."""
+        have held locks that nobody here gives back."""
         self._gone = True
-        self._spool = Spool(SPOOL_BYTES)
+        self._spool, self._sending = Spool(SPOOL_BYTES), threading.Lock()
 
     def _read_forever(self) -> None:
         with self._socket.makefile("rb") as lines:
